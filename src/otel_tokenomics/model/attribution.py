@@ -1,0 +1,34 @@
+"""`Attribution`: who a call is charged to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The owners of one call. Each is a claim made by the application; `None` is unattributed."""
+
+    team: str | None = None
+    project: str | None = None
+    feature: str | None = None
+    cost_center: str | None = None
+    tenant: str | None = None
+    user: str | None = None
+    session: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def over(self, below: Attribution) -> Attribution:
+        """This attribution, with what it leaves open taken from `below`."""
+        merged = {name: getattr(self, name) or getattr(below, name) for name in OWNERS}
+        return Attribution(**merged, tags={**below.tags, **self.tags})
+
+    def owners(self) -> dict[str, str]:
+        """The owners that are known, by name."""
+        return {name: value for name in OWNERS if (value := getattr(self, name)) is not None}
+
+
+OWNERS = tuple(f.name for f in fields(Attribution) if f.name != "tags")
+
+UNATTRIBUTED = Attribution()

@@ -1,0 +1,86 @@
+"""`Usage`: what a provider says one response consumed, in disjoint buckets.
+
+A bucket is a string, `<component>` or `<component>.<detail>`:
+
+========================== =============================================================
+`input`, `input.audio` ... input tokens that no cache served, by modality when known
+`cache_read`, ...          input tokens read from the provider's prompt cache
+`cache_write`, `.5m` ...   input tokens written to it, by time to live when known
+`output`, `output.audio`   output tokens without reasoning
+`reasoning`                output tokens spent on reasoning
+`tool.<name>`              billed requests of a server-side tool
+`audio.ms`                 milliseconds of audio, where audio is billed by time
+`characters`, `images`     characters, images, where the provider bills those
+========================== =============================================================
+
+Every quantity is an `int`. A bucket that is absent is unknown; a bucket that is `0` is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+UsageSource = Literal["provider", "stream_partial", "tokenizer", "heuristic", "missing"]
+
+INPUT_COMPONENTS = ("input", "cache_read", "cache_write")
+OUTPUT_COMPONENTS = ("output", "reasoning")
+TOKEN_COMPONENTS = INPUT_COMPONENTS + OUTPUT_COMPONENTS
+
+
+def component_of(bucket: str) -> str:
+    """The component a bucket belongs to: `cache_write.1h` belongs to `cache_write`."""
+    return bucket.partition(".")[0]
+
+
+@dataclass(slots=True)
+class Usage:
+    """Disjoint quantities of one response. Treat as immutable.
+
+    `source` says where the counts come from. `estimator` names the tokenizer or rule when they are
+    not the provider's. `flags` lists what was wrong with the provider's own figures
+    (`"mismatch"`, `"negative"`, `"not_a_count"`), so that a clamp is never silent.
+    `details` holds counts that are inside a bucket and not a bucket of their own,
+    such as `rejected_prediction`.
+    """
+
+    buckets: Mapping[str, int] = field(default_factory=dict)
+    source: UsageSource = "provider"
+    estimator: str | None = None
+    flags: tuple[str, ...] = ()
+    details: Mapping[str, int] = field(default_factory=dict)
+
+    def component(self, name: str) -> int | None:
+        """Total of one token component over its modalities and times to live, or `None` when unknown."""
+        return _sum_of(self.buckets, (name,))
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Input tokens *including* cache reads and writes, as `gen_ai.usage.input_tokens` counts them."""
+        return _sum_of(self.buckets, INPUT_COMPONENTS)
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Output tokens *including* reasoning, as `gen_ai.usage.output_tokens` counts them."""
+        return _sum_of(self.buckets, OUTPUT_COMPONENTS)
+
+    def tokens(self) -> dict[str, int]:
+        """The known token components, each summed over its details."""
+        totals: dict[str, int] = {}
+        for bucket, quantity in self.buckets.items():
+            component = component_of(bucket)
+            if component in TOKEN_COMPONENTS:
+                totals[component] = totals.get(component, 0) + quantity
+        return totals
+
+
+MISSING = Usage(source="missing")
+
+
+def _sum_of(buckets: Mapping[str, int], components: tuple[str, ...]) -> int | None:
+    total: int | None = None
+    for bucket, quantity in buckets.items():
+        if component_of(bucket) in components:
+            total = quantity if total is None else total + quantity
+    return total
