@@ -22,7 +22,8 @@ def findings(path: Path) -> Iterator[str]:
             continue
         length = (node.end_lineno or node.lineno) - node.lineno + 1
         if length > FUNCTION_LINES:
-            yield f"{path}:{node.lineno}: {node.name} has {length} lines, more than {FUNCTION_LINES}: split it"
+            place = f"{path}:{node.lineno}"
+            yield f"{place}: {node.name} has {length} lines, more than {FUNCTION_LINES}: split it"
 
 
 def main(roots: list[str]) -> int:
