@@ -1,0 +1,1 @@
+"""Who pays: what the application says in code, in context."""

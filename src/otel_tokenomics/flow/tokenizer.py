@@ -101,7 +101,7 @@ def heuristic(text: str) -> int:
 def _load(vocabulary: _Vocabulary) -> None:
     try:
         vocabulary.encoding = _build()
-    except Exception as error:  # noqa: BLE001 - a broken installation must not cost more than the estimate
+    except Exception as error:
         vocabulary.failed = True
         log.warning(
             "tokens that a provider does not report are counted as %s: the tokenizer cannot be loaded (%s). "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class Attribution:
         """This attribution, with what it leaves open taken from `below`."""
         merged = {name: getattr(self, name) or getattr(below, name) for name in OWNERS}
         return Attribution(**merged, tags={**below.tags, **self.tags})
+
+    @classmethod
+    def of(cls, owners: Mapping[str, str | None]) -> Attribution:
+        """An attribution from names of owners; unknown names are left out."""
+        known: dict[str, Any] = {name: owners[name] for name in OWNERS if owners.get(name)}
+        return cls(**known) if known else UNATTRIBUTED
 
     def owners(self) -> dict[str, str]:
         """The owners that are known, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from otel_tokenomics.model.usage import MISSING, Usage
@@ -21,6 +21,7 @@ class Facts:
     client library. `provider_assumed` means that the host is not a known one, so that `provider` is
     only the client's flavor. `service_tier` and the like are what was *asked for*; a price never
     rests on them when the response says what was served.
+    `self_traced`: the client library makes a span of its own.
     """
 
     provider: str
@@ -31,7 +32,7 @@ class Facts:
     stream: bool = False
     billing: Billing = "metered"
     provider_assumed: bool = False
-    background: bool = False
+    self_traced: bool = False
     service_tier: str | None = None
     server_address: str | None = None
     server_port: int | None = None
@@ -42,10 +43,11 @@ class Reading:
     """What a response says: its usage, and every served value that sets its price.
 
     `reported_cost_femto` is the cost that a vendor or gateway put on the wire itself.
-    `pending` is true when the response says that it is still being made, so that its usage comes later.
+    `pending` is true when the response says that it is still being made, so that its usage comes later;
+    `background` when it can be asked for again by its id, so that it must be counted once by that id.
     """
 
-    usage: Usage = MISSING
+    usage: Usage = field(default_factory=lambda: MISSING)
     response_id: str | None = None
     response_model: str | None = None
     service_tier: str | None = None
@@ -54,6 +56,7 @@ class Reading:
     finish_reason: str | None = None
     reported_cost_femto: int | None = None
     pending: bool = False
+    background: bool = False
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Records told to OpenTelemetry: spans, metrics, events. Names come from the convention."""

@@ -16,7 +16,7 @@ RESPONSE_MODEL: Final = "gen_ai.response.model"
 RESPONSE_ID: Final = "gen_ai.response.id"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
-TOKEN_MODALITY: Final = "gen_ai.token.modality"
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 - a name, no secret
 TOOL_NAME: Final = "gen_ai.tool.name"
 
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"

@@ -1,0 +1,201 @@
+"""The `anthropic` client library: first party, Bedrock, Vertex.
+
+Usage: https://docs.anthropic.com/en/api/messages and the types of anthropic 2.12. Input, cache read and
+cache write are disjoint; `output_tokens` includes thinking. In a stream, `message_start` carries the
+cache split, the tier and the geography, and each `message_delta` carries counts that are cumulative: the
+last one holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from otel_tokenomics.adapters.counts import Counts
+from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.stainless import (
+    Route,
+    Routes,
+    StainlessMeter,
+    Told,
+    address,
+    usage_or_missing,
+)
+from otel_tokenomics.model.call import Facts, Reading
+from otel_tokenomics.model.text import clean
+from otel_tokenomics.model.usage import MISSING, Usage
+
+_ROUTES = Routes(
+    Route("POST", "messages", "chat"),
+    Route("POST", "messages/count_tokens", "count_tokens", "free"),
+    Route("POST", "complete", "text_completion"),
+)
+_CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai"}
+
+
+class Anthropic:
+    """The adapter. `hosts` says who is behind a base URL."""
+
+    def __init__(self, hosts: Hosts | None = None) -> None:
+        self._hosts = hosts or Hosts()
+
+    def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
+        """What the request says, or `None` if it calls no model."""
+        route = _ROUTES.find(options.method, options.url)
+        if route is None:
+            return None
+        host, port = address(client)
+        provider, assumed = self._provider(client, host)
+        body = options.json_data
+        body = body if isinstance(body, dict) else {}
+        return Facts(
+            provider=provider,
+            operation=route.operation,
+            flavor="anthropic",
+            route=route.tail,
+            request_model=clean(body.get("model")),
+            stream=stream,
+            billing=route.billing,
+            provider_assumed=assumed,
+            self_traced=_traces_itself(client, options),
+            service_tier=clean(body.get("service_tier")),
+            server_address=host,
+            server_port=port,
+        )
+
+    def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
+        """A meter of messages. Their streams always carry usage."""
+        return StainlessMeter(_DIALECT, options, facts)
+
+    def _provider(self, client: Any, host: str | None) -> tuple[str, bool]:
+        name = type(client).__name__
+        for part, provider in _CLIENTS.items():
+            if part in name:
+                return provider, False
+        known = self._hosts.find(host) if host else None
+        return (known.provider, False) if known is not None else ("anthropic", True)
+
+
+def _traces_itself(client: Any, options: Any) -> bool:
+    """From 1.14 on the library makes a span of its own for each call that one of its methods makes."""
+    return getattr(client, "_tracer", None) is not None and bool(getattr(options, "span_name", None))
+
+
+class _AnthropicDialect:
+    """Messages, and the text completions that came before them."""
+
+    def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
+        """A whole message."""
+        self._message(told, body)
+        told.final = told.usage is not None
+
+    def event(self, told: Told, event: Mapping[str, Any]) -> None:
+        """One event of a stream."""
+        told.heard = True
+        kind = event.get("type")
+        if kind == "message_start" and isinstance(message := event.get("message"), dict):
+            self._message(told, message)
+        elif kind == "message_delta":
+            self._delta(told, event)
+
+    def reading(self, told: Told, facts: Facts) -> Reading:
+        """What all that was told comes to."""
+        raw = told.usage or {}
+        return Reading(
+            usage=read_usage(raw) if told.usage is not None else MISSING,
+            response_id=told.response_id,
+            # Bedrock bills the model id of the request; the body only names the model behind it.
+            response_model=None if facts.provider == "aws.bedrock" else told.model,
+            service_tier=clean(raw.get("service_tier")),
+            speed=clean(raw.get("speed")),
+            inference_geo=clean(raw.get("inference_geo")),
+            finish_reason=told.finish_reason,
+        )
+
+    def texts(self, event: Mapping[str, Any]) -> Iterable[str]:
+        """Generated text, of a message or of an event."""
+        delta = event.get("delta")
+        blocks = [delta] if isinstance(delta, dict) else event.get("content")
+        for block in blocks if isinstance(blocks, list) else ():
+            if isinstance(block, dict):
+                for key in ("text", "thinking", "partial_json"):
+                    if isinstance(text := block.get(key), str):
+                        yield text
+        if isinstance(text := event.get("completion"), str):
+            yield text
+
+    def ended(self, event: Mapping[str, Any]) -> bool:
+        """Whether this event ends a stream."""
+        return event.get("type") == "message_stop" or bool(event.get("stop_reason"))
+
+    def _message(self, told: Told, message: Mapping[str, Any]) -> None:
+        told.response_id = clean(message.get("id"))
+        told.model = clean(message.get("model"))
+        told.finish_reason = clean(message.get("stop_reason"))
+        usage = message.get("usage")
+        if isinstance(usage, dict):
+            told.usage = usage
+
+    def _delta(self, told: Told, event: Mapping[str, Any]) -> None:
+        usage, delta = event.get("usage"), event.get("delta")
+        if isinstance(usage, dict):
+            given = {key: value for key, value in usage.items() if value is not None}
+            told.usage = {**(told.usage or {}), **given}
+        if isinstance(delta, dict) and (reason := clean(delta.get("stop_reason"))):
+            told.finish_reason = reason
+            told.final = told.usage is not None
+
+
+_DIALECT = _AnthropicDialect()
+
+
+def read_usage(raw: Mapping[str, Any]) -> Usage:
+    """Disjoint buckets from a message's usage.
+
+    A `compaction` iteration is billed and not in the top-level counts; every other iteration is.
+    """
+    counts = Counts(raw)
+    buckets: dict[str, int] = {}
+    _add(counts, raw, buckets)
+    iterations = raw.get("iterations")
+    for iteration in iterations if isinstance(iterations, list) else ():
+        if isinstance(iteration, dict) and iteration.get("type") == "compaction":
+            _add(counts, iteration, buckets)
+    for name, tool in (("web_search_requests", "web_search"), ("web_fetch_requests", "web_fetch")):
+        if requests := counts.get(name, within=counts.object("server_tool_use")):
+            buckets[f"tool.{tool}"] = requests
+    return usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
+
+
+def _add(counts: Counts, raw: Mapping[str, Any], buckets: dict[str, int]) -> None:
+    """Add one set of counters."""
+    _put(buckets, "input", counts.get("input_tokens", within=raw))
+    _put(buckets, "cache_read", counts.get("cache_read_input_tokens", within=raw))
+    _add_writes(counts, raw, buckets)
+    total = counts.get("output_tokens", within=raw)
+    details = raw.get("output_tokens_details")
+    thinking = counts.get("thinking_tokens", within=details) if isinstance(details, dict) else None
+    if total is not None:
+        _put(buckets, "output", counts.rest(total, thinking))
+        _put(buckets, "reasoning", None if thinking is None else min(thinking, total))
+
+
+def _add_writes(counts: Counts, raw: Mapping[str, Any], buckets: dict[str, int]) -> None:
+    written = counts.get("cache_creation_input_tokens", within=raw)
+    split = raw.get("cache_creation")
+    split = split if isinstance(split, dict) else {}
+    short = counts.get("ephemeral_5m_input_tokens", within=split)
+    long = counts.get("ephemeral_1h_input_tokens", within=split)
+    if short:
+        _put(buckets, "cache_write.5m", short)
+    if long:
+        _put(buckets, "cache_write.1h", long)
+    if written is not None:
+        rest = counts.rest(written, short, long)
+        if rest or not (short or long):
+            _put(buckets, "cache_write", rest)
+
+
+def _put(buckets: dict[str, int], bucket: str, quantity: int | None) -> None:
+    if quantity is not None:
+        buckets[bucket] = buckets.get(bucket, 0) + quantity

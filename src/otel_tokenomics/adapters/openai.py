@@ -1,0 +1,325 @@
+"""The `openai` client library, and every provider that it is pointed at.
+
+Usage: https://platform.openai.com/docs/api-reference/chat/object and `/responses/object`, with the
+types of openai 3.54. Input counts include cached and cache-written tokens, output counts include reasoning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from otel_tokenomics.adapters.counts import Counts
+from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.stainless import (
+    Route,
+    Routes,
+    StainlessMeter,
+    Told,
+    address,
+    may_ask_for_usage,
+    usage_or_missing,
+)
+from otel_tokenomics.model.call import Facts, Reading
+from otel_tokenomics.model.text import clean
+from otel_tokenomics.model.usage import MISSING, Usage
+
+_ROUTES = Routes(
+    Route("POST", "chat/completions", "chat"),
+    Route("POST", "responses", "chat"),
+    Route("POST", "embeddings", "embeddings"),
+    Route("POST", "completions", "text_completion"),
+    Route("POST", "responses/compact", "chat"),
+    Route("POST", "responses/input_tokens", "count_tokens", "free"),
+    Route("POST", "responses/*/cancel", "chat", "polled"),
+    Route("GET", "responses/*", "chat", "polled"),
+    Route("POST", "images/generations", "image_generation"),
+    Route("POST", "images/edits", "image_generation"),
+    Route("POST", "images/variations", "image_generation"),
+    Route("POST", "audio/transcriptions", "transcription"),
+    Route("POST", "audio/translations", "translation"),
+    Route("POST", "audio/speech", "speech"),
+    Route("POST", "moderations", "moderation", "free"),
+    Route("POST", "threads/runs", "chat"),
+    Route("POST", "threads/*/runs", "chat"),
+    Route("POST", "runs/*/submit_tool_outputs", "chat", "polled"),
+    Route("POST", "runs/*/cancel", "chat", "polled"),
+    Route("GET", "threads/*/runs/*", "chat", "polled"),
+)
+_ASKABLE = frozenset({"chat", "text_completion"})
+_RUNTIMES = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
+_UNFINISHED = frozenset({"queued", "in_progress", "requires_action", "cancelling"})
+_AZURE_ASKS_SINCE = "2024-09-01"
+"""Azure's API versions before this one refuse `stream_options`."""
+
+
+class OpenAI:
+    """The adapter. `hosts` says who is behind a base URL."""
+
+    def __init__(self, hosts: Hosts | None = None) -> None:
+        self._hosts = hosts or Hosts()
+
+    def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
+        """What the request says, or `None` if it calls no model."""
+        route = _ROUTES.find(options.method, options.url)
+        if route is None:
+            return None
+        host, port = address(client)
+        provider, assumed, _ = self._provider(client, host)
+        body = options.json_data
+        body = body if isinstance(body, dict) else {}
+        return Facts(
+            provider=provider,
+            operation=route.operation,
+            flavor="openai",
+            route=route.tail,
+            request_model=clean(body.get("model")),
+            stream=stream,
+            billing=route.billing,
+            provider_assumed=assumed,
+            service_tier=clean(body.get("service_tier")),
+            server_address=host,
+            server_port=port,
+        )
+
+    def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
+        """A meter that asks for usage in a stream where the endpoint is known to give it."""
+        ask = (
+            facts.stream
+            and facts.operation in _ASKABLE
+            and facts.route != "responses"
+            and may_ask_for_usage(options.json_data)
+            and self._can_ask(client, facts, options.json_data)
+        )
+        return StainlessMeter(_DIALECT, options, facts, include_usage=ask)
+
+    def _provider(self, client: Any, host: str | None) -> tuple[str, bool, bool]:
+        """Provider, whether it is assumed, and whether its streams are known to give usage."""
+        runtime = getattr(getattr(client, "_provider_runtime", None), "name", None)
+        if runtime in _RUNTIMES:
+            return _RUNTIMES[runtime], False, False
+        if hasattr(client, "_azure_deployment") or hasattr(client, "_azure_ad_token"):
+            return "azure.ai.openai", False, True
+        known = self._hosts.find(host) if host else None
+        if known is None:
+            return "openai", True, False
+        return known.provider, False, known.usage_in_streams
+
+    def _can_ask(self, client: Any, facts: Facts, body: Mapping[str, Any]) -> bool:
+        if facts.route == "responses" or facts.operation not in _ASKABLE:
+            return False
+        if facts.provider == "azure.ai.openai":
+            version = getattr(client, "_api_version", None)
+            return "data_sources" not in body and (version is None or str(version) >= _AZURE_ASKS_SINCE)
+        return self._provider(client, facts.server_address)[2]
+
+
+class _OpenAIDialect:
+    """Chat completions, completions, responses, embeddings, images, audio, runs."""
+
+    def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
+        """A whole response, or the object that a finished stream carries."""
+        self._head(told, body)
+        status = body.get("status")
+        told.pending = status in _UNFINISHED
+        told.background = body.get("background") is True or body.get("object") == "thread.run"
+        usage = body.get("usage")
+        if isinstance(usage, dict):
+            told.usage, told.final = usage, True
+        _count_work(told, body, facts)
+
+    def event(self, told: Told, event: Mapping[str, Any]) -> None:
+        """One event: of the chat kind, of the responses kind, or of a run."""
+        told.heard = True
+        if str(event.get("object", "")).startswith("thread.run.step"):
+            return
+        whole = event.get("response")
+        if isinstance(whole, dict):
+            event = whole
+        self._head(told, event)
+        told.pending = event.get("status") in _UNFINISHED
+        told.background = told.background or event.get("background") is True
+        grouped = event.get("x_groq")
+        usage = event.get("usage") or (grouped.get("usage") if isinstance(grouped, dict) else None)
+        if isinstance(usage, dict):
+            told.usage, told.final = usage, True
+            if event is whole:
+                _count_searches(told, event)
+
+    def reading(self, told: Told, facts: Facts) -> Reading:
+        """What all that was told comes to."""
+        usage = MISSING
+        if told.usage is not None:
+            usage = read_usage(told.usage, "image" if facts.operation == "image_generation" else None)
+        if told.quantities:
+            buckets = {**usage.buckets, **told.quantities}
+            usage = Usage(buckets, flags=usage.flags, details=usage.details)
+        return Reading(
+            usage=usage,
+            response_id=told.response_id,
+            response_model=told.model,
+            service_tier=told.service_tier,
+            finish_reason=told.finish_reason,
+            pending=told.pending,
+            background=told.background,
+        )
+
+    def texts(self, event: Mapping[str, Any]) -> Iterable[str]:
+        """Generated text, of a body or of an event."""
+        delta = event.get("delta")
+        if isinstance(delta, str) and str(event.get("type", "")).endswith(".delta"):
+            yield delta
+        choices = event.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                yield from _texts_of_choice(choice)
+
+    def ended(self, event: Mapping[str, Any]) -> bool:
+        """Whether this is a stream's last event but for usage: a finish reason, a terminal type."""
+        if event.get("type") in ("response.completed", "response.incomplete", "response.failed"):
+            return True
+        choices = event.get("choices")
+        return isinstance(choices, list) and any(
+            isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
+        )
+
+    def _head(self, told: Told, body: Mapping[str, Any]) -> None:
+        told.response_id = clean(body.get("id")) or told.response_id
+        told.model = clean(body.get("model")) or told.model
+        told.service_tier = clean(body.get("service_tier")) or told.service_tier
+
+
+_DIALECT = _OpenAIDialect()
+
+
+def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:
+    """Disjoint buckets from any of OpenAI's usage objects.
+
+    `modality` is that of output tokens which the object does not itself divide, as for images.
+    """
+    counts = Counts(raw)
+    buckets: dict[str, int] = {}
+    if raw.get("type") == "duration":
+        return _duration(counts)
+    _read_input(counts, buckets)
+    details = _read_output(counts, buckets, modality)
+    total = counts.get("total_tokens")
+    usage = Usage(buckets, flags=(), details=details)
+    known = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+    if total is not None and buckets and total != known:
+        counts.flags.add("mismatch")
+    usage.flags = tuple(sorted(counts.flags))
+    return usage_or_missing(usage)
+
+
+def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
+    total = counts.get("prompt_tokens", "input_tokens")
+    if total is None:
+        return
+    parts = counts.object(
+        "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
+    )
+    read = counts.get("cached_tokens", within=parts)
+    written = counts.get("cache_write_tokens", within=parts)
+    audio = counts.get("audio_tokens", within=parts)
+    image = counts.get("image_tokens", within=parts)
+    buckets["input"] = counts.rest(total, read, written, audio, image)
+    if read is not None:
+        buckets["cache_read"] = min(read, total)
+    if written:
+        _read_writes(counts, parts, min(written, total), buckets)
+    if audio:
+        buckets["input.audio"] = min(audio, total)
+    if image:
+        buckets["input.image"] = min(image, total)
+
+
+def _read_writes(counts: Counts, parts: Mapping[str, Any], written: int, buckets: dict[str, int]) -> None:
+    split = parts.get("cache_write_tokens_details")
+    split = split if isinstance(split, dict) else {}
+    short = counts.get("ttl_30m_tokens", within=split)
+    long = counts.get("ttl_12h_tokens", within=split)
+    if short:
+        buckets["cache_write.30m"] = short
+    if long:
+        buckets["cache_write.12h"] = long
+    if rest := counts.rest(written, short, long):
+        buckets["cache_write"] = rest
+
+
+def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) -> dict[str, int]:
+    total = counts.get("completion_tokens", "output_tokens")
+    if total is None:
+        return {}
+    parts = counts.object("completion_tokens_details", "output_tokens_details")
+    reasoning = counts.get("reasoning_tokens", within=parts)
+    audio = counts.get("audio_tokens", within=parts)
+    image = counts.get("image_tokens", within=parts)
+    rest = counts.rest(total, reasoning, audio, image)
+    if modality is not None and not parts:
+        buckets[f"output.{modality}"] = rest
+    else:
+        buckets["output"] = rest
+    if reasoning is not None:
+        buckets["reasoning"] = min(reasoning, total)
+    if audio:
+        buckets["output.audio"] = min(audio, total)
+    if image:
+        buckets["output.image"] = min(image, total)
+    rejected = counts.get("rejected_prediction_tokens", within=parts)
+    return {"rejected_prediction": rejected} if rejected else {}
+
+
+def _duration(counts: Counts) -> Usage:
+    milliseconds = _milliseconds(counts.raw.get("seconds"))
+    return Usage({"audio.ms": milliseconds}) if milliseconds is not None else MISSING
+
+
+def _milliseconds(seconds: Any) -> int | None:
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 1e9:
+        return round(seconds * 1000)
+    return None
+
+
+def _count_work(told: Told, body: Mapping[str, Any], facts: Facts) -> None:
+    """Quantities that are billed beside tokens, or where the response carries no usage object."""
+    if facts.operation in ("transcription", "translation") and told.usage is None:
+        if (length := _milliseconds(body.get("duration"))) is not None:
+            told.quantities["audio.ms"] = length
+    elif facts.operation == "image_generation" and told.usage is None:
+        images = body.get("data")
+        if isinstance(images, list):
+            told.quantities["images"] = len(images)
+    elif "responses" in facts.route:
+        _count_searches(told, body)
+
+
+def _count_searches(told: Told, response: Mapping[str, Any]) -> None:
+    output = response.get("output")
+    searches = sum(1 for item in output if _is_search(item)) if isinstance(output, list) else 0
+    if searches:
+        told.quantities["tool.web_search"] = searches
+
+
+def _is_search(item: Any) -> bool:
+    """Only a search is billed; opening a page or finding in it is not."""
+    if not isinstance(item, dict) or item.get("type") != "web_search_call":
+        return False
+    action = item.get("action")
+    return not isinstance(action, dict) or action.get("type", "search") == "search"
+
+
+def _texts_of_choice(choice: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(text := choice.get("text"), str):
+        yield text
+    part = choice.get("delta") or choice.get("message")
+    if not isinstance(part, dict):
+        return
+    for key in ("content", "reasoning_content", "reasoning", "refusal"):
+        if isinstance(text := part.get(key), str):
+            yield text
+    calls = part.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            yield from (value for key in ("name", "arguments") if isinstance(value := function.get(key), str))

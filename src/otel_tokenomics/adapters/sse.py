@@ -1,0 +1,100 @@
+"""Finding usage in a streamed body without parsing it all.
+
+Bytes come in pieces cut anywhere. Only whole `data:` lines that carry a usage *object* are given out;
+everything else is passed over at the speed of a byte search.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_FRAME = re.compile(rb'"bytes"\s*:\s*"([A-Za-z0-9+/=]+)"')
+_MOST_HELD = 16 << 20
+
+
+class UsageLines:
+    """Server-sent events: the payloads of the lines that carry a usage object."""
+
+    __slots__ = ("_held", "_size", "done")
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+        self.done = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Payloads completed by `data`. Sets `done` when the stream says `[DONE]`."""
+        cut = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        if cut < 0:
+            self._hold(data)
+            return []
+        whole = data[: cut + 1]
+        if self._held:
+            whole = b"".join((*self._held, whole))
+            self._held.clear()
+            self._size = 0
+        if cut + 1 < len(data):
+            self._hold(data[cut + 1 :])
+        if b"[DONE]" in whole:
+            self.done = True
+        return list(_payloads(whole)) if _USAGE.search(whole) else []
+
+    def rest(self) -> list[bytes]:
+        """Payloads of a last line that was never ended."""
+        return list(_payloads(b"".join(self._held)))
+
+    def _hold(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > _MOST_HELD:
+            self._held.clear()
+            return
+        self._held.append(data)
+
+
+def _payloads(text: bytes) -> Iterator[bytes]:
+    for line in text.splitlines():
+        if line.startswith(b"data:") and _USAGE.search(line):
+            yield line[5:]
+
+
+class UsageFrames:
+    """Amazon's event stream: each frame's payload holds one event, in base64 inside JSON."""
+
+    __slots__ = ("_held", "done")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.done = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Events with a usage object completed by `data`."""
+        text = self._held + data
+        found, end = [], 0
+        for match in _FRAME.finditer(text):
+            end = match.end()
+            event = base64.b64decode(match.group(1))
+            if _USAGE.search(event):
+                found.append(event)
+        self._held = text[end:] if len(text) - end <= _MOST_HELD else b""
+        return found
+
+    def rest(self) -> list[bytes]:
+        """Nothing: an unfinished frame holds no event."""
+        return []
+
+
+def events(kept: list[bytes]) -> Iterator[bytes]:
+    """Every event's payload in the bytes kept of a stream, of either kind."""
+    text = b"".join(kept)
+    framed = (
+        _FRAME.findall(text) if not text.lstrip().startswith((b"data:", b"event:", b":", b"\xef")) else []
+    )
+    for frame in framed:
+        yield base64.b64decode(frame)
+    if not framed:
+        for line in text.splitlines():
+            if line.startswith(b"data:"):
+                yield line[5:]

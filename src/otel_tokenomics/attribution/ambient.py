@@ -1,0 +1,85 @@
+"""`attribute`: name the owner of every call made in a block or by a function.
+
+    with attribute(team="search", feature="answers"):
+        client.chat.completions.create(...)
+
+The claim travels with the context: into coroutines and tasks started inside, not into other threads
+unless their context is copied. Blocks nest; the inner one adds to and overrides the outer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from types import TracebackType
+
+from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.text import clean
+
+_current: ContextVar[Attribution] = ContextVar("otel_tokenomics_attribution", default=UNATTRIBUTED)
+
+
+def current() -> Attribution:
+    """The attribution that the application has named in this context."""
+    return _current.get()
+
+
+class attribute(ContextDecorator):
+    """Attribute the calls in a block, or in a function that this decorates, to their owners.
+
+    Args:
+        team: the team that owns the spend.
+        project: the project that owns the spend.
+        feature: the product feature served.
+        cost_center: the cost centre charged.
+        tenant: the customer or tenant served.
+        user: an identifier of the user served; an opaque id rather than a name.
+        session: the conversation or session served.
+        tags: further allocation tags.
+    """
+
+    def __init__(
+        self,
+        *,
+        team: str | None = None,
+        project: str | None = None,
+        feature: str | None = None,
+        cost_center: str | None = None,
+        tenant: str | None = None,
+        user: str | None = None,
+        session: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._claim = Attribution(
+            clean(team),
+            clean(project),
+            clean(feature),
+            clean(cost_center),
+            clean(tenant),
+            clean(user),
+            clean(session),
+            _clean_tags(tags or {}),
+        )
+        self._tokens: list[Token[Attribution]] = []
+
+    def __enter__(self) -> Attribution:
+        merged = self._claim.over(_current.get())
+        self._tokens.append(_current.set(merged))
+        return merged
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _current.reset(self._tokens.pop())
+
+    def _recreate_cm(self) -> attribute:
+        """A block of its own for each call of a decorated function, so that it may recurse."""
+        fresh = attribute()
+        fresh._claim = self._claim
+        return fresh
+
+
+def _clean_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    labels = ((clean(key), clean(value)) for key, value in tags.items())
+    return {key: value for key, value in labels if key is not None and value is not None}

@@ -1,0 +1,92 @@
+"""Which responses bill, and once each: polls, background work, free operations, timeouts."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from enum import Enum
+
+from otel_tokenomics.model.attribution import Attribution
+from otel_tokenomics.model.call import Facts, Reading
+from otel_tokenomics.model.record import UsageRecord
+
+_MOST_REMEMBERED = 10_000
+_NEVER_SENT = frozenset(
+    {"ConnectTimeout", "ConnectError", "PoolTimeout", "UnsupportedProtocol", "ProxyError"}
+)
+_LOST_ANSWERS = frozenset({"ReadTimeout", "ReadError", "RemoteProtocolError"})
+
+
+class Verdict(Enum):
+    """What a response means for the bill."""
+
+    BILLED = "billed"
+    PENDING = "pending"
+    NOT_BILLED = "not billed"
+
+
+class Bill:
+    """Remembers, within bounds, which ids were counted and who started work that is billed later."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._owners: OrderedDict[str, Attribution | None] = OrderedDict()
+        self._counted: OrderedDict[str, None] = OrderedDict()
+
+    def judge(
+        self, facts: Facts, reading: Reading, status: int | None, error: BaseException | None
+    ) -> Verdict:
+        """Whether this response is billed now, later, or not by this sight of it."""
+        if status is None or status >= 400:
+            return Verdict.NOT_BILLED
+        if facts.billing == "free":
+            return Verdict.NOT_BILLED if error is not None else Verdict.BILLED
+        if reading.pending:
+            return Verdict.PENDING if facts.billing == "metered" else Verdict.NOT_BILLED
+        if facts.billing == "polled" and not reading.background:
+            return Verdict.NOT_BILLED
+        return self._once(facts, reading)
+
+    def owner(self, record: UsageRecord) -> Attribution:
+        """Who started the work: for a polled response, whoever created it in this process."""
+        with self._lock:
+            return self._owners.pop(record.key, None) or record.attribution
+
+    def started(self, record: UsageRecord) -> None:
+        """Remember who started work that is billed when it is polled."""
+        with self._lock:
+            _remember(self._owners, record.key, record.attribution)
+
+    def _once(self, facts: Facts, reading: Reading) -> Verdict:
+        if reading.response_id is None or not (reading.background or facts.billing == "polled"):
+            return Verdict.BILLED
+        key = f"{facts.provider}:{reading.response_id}"
+        with self._lock:
+            if key in self._counted:
+                return Verdict.NOT_BILLED
+            _remember(self._counted, key, None)
+        return Verdict.BILLED
+
+
+def _remember(
+    memory: OrderedDict[str, Attribution | None] | OrderedDict[str, None], key: str, value: object
+) -> None:
+    memory[key] = value  # type: ignore[assignment]
+    while len(memory) > _MOST_REMEMBERED:
+        memory.popitem(last=False)
+
+
+def possibly_billed(error: BaseException | None) -> bool:
+    """Whether a failed attempt was sent, so that its answer may be billed although nobody saw it.
+
+    Client libraries wrap what their HTTP library raised; its class is known by name, since neither is
+    imported here. A cancelled wait counts: the request was on its way.
+    """
+    if error is None:
+        return False
+    if not isinstance(error, Exception):
+        return True
+    names = {type(error).__name__, type(error.__cause__).__name__, type(error.__context__).__name__}
+    if names & _NEVER_SENT:
+        return False
+    return bool(names & _LOST_ANSWERS) or "APITimeoutError" in names

@@ -1,0 +1,132 @@
+"""`Call`: runs a flow for a driver. If the flow breaks it falls silent, and the call goes on."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any
+
+from otel_tokenomics.flow import tap
+from otel_tokenomics.flow.contracts import Meter
+from otel_tokenomics.flow.desk import Desk, Entry
+from otel_tokenomics.flow.flow import Flow, flow
+from otel_tokenomics.flow.guard import fault, guarded
+from otel_tokenomics.model.call import Chunk, Ended, Responded, Retried, Sent, Word
+
+CURRENT: ContextVar[Call | None] = ContextVar("otel_tokenomics_call", default=None)
+"""The call whose request is being made in this context, for the hooks inside the client library."""
+
+
+class Call:
+    """One call in flight. `request` is what the driver must send."""
+
+    __slots__ = (
+        "__weakref__",
+        "_desk",
+        "_entry",
+        "_flow",
+        "_span_token",
+        "_token",
+        "followed",
+        "request",
+        "veils",
+    )
+
+    def __init__(self, desk: Desk, entry: Entry, meter: Meter, request: Any) -> None:
+        self.request = request
+        self.followed = False
+        self.veils = False
+        self._desk, self._entry = desk, entry
+        self._token: Token[Call | None] | None = None
+        self._span_token: Any = None
+        self._flow: Flow | None = flow(desk, entry, meter)
+        sent = self._step(None)
+        if sent is not None:
+            self.request, self.veils = sent.request, meter.veils
+
+    def __enter__(self) -> Call:
+        """Make this call and its span current."""
+        try:
+            self._token = CURRENT.set(self)
+            self._span_token = self._desk.enter(self._entry)
+        except Exception as error:
+            fault("call.enter", error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Undo that, and end the call unless its body still follows. Never hides an error."""
+        try:
+            if self._token is not None:
+                CURRENT.reset(self._token)
+            self._desk.leave(self._span_token)
+        except Exception as trouble:
+            fault("call.leave", trouble)
+        try:
+            if error is not None or not self.followed:
+                self.end(error=error)
+        except Exception as trouble:
+            fault("call.end", trouble)
+
+    def retried(self, timed_out: bool) -> None:
+        """An attempt failed; the client library makes another."""
+        self._step(Retried(timed_out))
+
+    def responded(self, response: Any, follows: bool, retries: int) -> None:
+        """A response arrived, and its body is in memory or follows through the tap."""
+        if follows:
+            self._tap(response)
+        self._step(Responded(response, follows, retries))
+
+    def chunk(self, data: bytes) -> None:
+        """Bytes of the body passed by."""
+        if self._flow is not None:
+            self._step(Chunk(data))
+
+    def end(self, error: BaseException | None = None, early: bool = False) -> None:
+        """The call is over. Only the first end counts."""
+        if self._flow is not None:
+            self._step(Ended(error=error, early=early))
+            self._flow = None
+
+    def _tap(self, response: Any) -> None:
+        # Twice, because a chunk that we asked for and could not hide would reach the application.
+        for _ in range(2):
+            with guarded("tap"):
+                tap.install(response, self)
+                self.followed = True
+                return
+
+    def _step(self, word: Word | None) -> Sent | None:
+        running = self._flow
+        if running is None:
+            return None
+        try:
+            return running.send(word)
+        except StopIteration:
+            self._flow = None
+        except Exception as error:
+            self._flow = None
+            fault("flow", error)
+        return None
+
+
+class Shield:
+    """Stands in for a call where a request that calls no model runs inside one that does."""
+
+    __slots__ = ("_token", "request")
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
+        self._token: Token[Call | None] | None = None
+
+    def __enter__(self) -> Shield:
+        self._token = CURRENT.set(None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            CURRENT.reset(self._token)

@@ -1,0 +1,83 @@
+"""What the flow asks of its neighbours: an adapter's meter, and the teller that makes telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from otel_tokenomics.model.call import Facts, Reading, Responded
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.model.usage import Usage
+
+
+@dataclass(slots=True)
+class Draft:
+    """What is left to count when the provider reported no usage, or not all of it.
+
+    `sent` is the request's body as it went over the wire; `received` yields the pieces of text that came
+    back, decoded only when asked. Both stay in the process: only numbers leave it. `finished()` says
+    whether the response came to its end, so that a count of its text is a count of all of it.
+    """
+
+    known: Usage
+    sent: bytes | None
+    received: Iterable[str]
+    finished: Callable[[], bool]
+
+
+class Meter(Protocol):
+    """Reads one response of one provider, as far as it gets."""
+
+    veils: bool
+
+    def prepare(self) -> Any:
+        """The request to send: the caller's own, or an altered copy of it. Never mutates it."""
+
+    def respond(self, word: Responded) -> None:
+        """A response arrived; its body, unless it follows, is read from memory."""
+
+    def feed(self, data: bytes) -> None:
+        """Decoded bytes of the body passed by, split anywhere."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the final usage has been seen."""
+
+    def reading(self) -> Reading:
+        """What is known so far."""
+
+    def draft(self) -> Draft | None:
+        """What must be counted because the provider did not say it, or `None`."""
+
+
+class Adapter(Protocol):
+    """One client library: which of its requests are calls to a model, and how their answers are read."""
+
+    def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
+        """What the request says, or `None` if it calls no model."""
+
+    def meter(self, client: Any, options: Any, facts: Facts) -> Meter:
+        """A meter for the response to this request."""
+
+
+class Teller(Protocol):
+    """Turns calls into telemetry. Its methods may fail: the desk guards each."""
+
+    def open(self, facts: Facts, started_ns: int) -> Any:
+        """Begin a span, or take note of somebody else's. The result is the `page` of all that follows."""
+
+    def enter(self, page: Any) -> Any:
+        """Make the span current; the result goes to `leave`."""
+
+    def leave(self, token: Any) -> None:
+        """Undo `enter`."""
+
+    def responded(self, page: Any) -> None:
+        """The response arrived, in the context that the client library reads it in."""
+
+    def annotate(self, page: Any, record: UsageRecord) -> None:
+        """The usage is known while a span that is not ours still records."""
+
+    def close(self, page: Any, record: UsageRecord, ended_ns: int) -> None:
+        """The call is over: end the span, and account for the record if it was billed."""

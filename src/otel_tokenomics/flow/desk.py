@@ -1,0 +1,195 @@
+"""The desk: admits a call, and settles it into one record that is priced, owned and told once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from otel_tokenomics.flow import late
+from otel_tokenomics.flow.billing import Bill, Verdict, possibly_billed
+from otel_tokenomics.flow.contracts import Draft, Meter, Teller
+from otel_tokenomics.flow.estimate import Estimator
+from otel_tokenomics.flow.guard import attempt, fault, guarded
+from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.call import Ended, Facts, Outcome, Reading, Responded, Retried
+from otel_tokenomics.model.money import Cost, unpriced
+from otel_tokenomics.model.record import UsageRecord
+
+Pricer = Callable[[Facts, Reading, int], Cost]
+_UNKNOWN = unpriced("missing_usage")
+
+
+class Entry:
+    """One admitted call, from its start to its settlement."""
+
+    __slots__ = (
+        "attempts",
+        "attribution",
+        "facts",
+        "first_chunk_ns",
+        "page",
+        "possibly_billed",
+        "previewed",
+        "started",
+        "started_ns",
+        "status_code",
+    )
+
+    def __init__(self, facts: Facts, attribution: Attribution) -> None:
+        self.facts = facts
+        self.attribution = attribution
+        self.started_ns = time.time_ns()
+        self.started = time.perf_counter_ns()
+        self.page: Any = None
+        self.attempts = 1
+        self.possibly_billed = 0
+        self.first_chunk_ns: int | None = None
+        self.status_code: int | None = None
+        self.previewed = False
+
+    def retried(self, word: Retried) -> None:
+        """One attempt failed and another follows."""
+        self.attempts += 1
+        self.possibly_billed += word.timed_out
+
+
+class Desk:
+    """Where calls are admitted and settled. Its neighbours may all fail; a settlement still happens."""
+
+    def __init__(
+        self,
+        price: Pricer,
+        teller: Teller,
+        who: Callable[[], Attribution],
+        estimator: Estimator | None = None,
+    ) -> None:
+        self._price = price
+        self._teller = teller
+        self._who = who
+        self._estimator = estimator
+        self._bill = Bill()
+
+    def admit(self, facts: Facts) -> Entry:
+        """Note the start and the owner of a call, and open its span."""
+        entry = Entry(facts, attempt("attribution", self._who, UNATTRIBUTED))
+        with guarded("teller.open"):
+            entry.page = self._teller.open(facts, entry.started_ns)
+        return entry
+
+    def enter(self, entry: Entry) -> Any:
+        """Make the call's span current."""
+        return None if entry.page is None else self._teller.enter(entry.page)
+
+    def leave(self, token: Any) -> None:
+        """Undo `enter`."""
+        if token is not None:
+            self._teller.leave(token)
+
+    def responded(self, entry: Entry, meter: Meter, word: Responded) -> None:
+        """A response arrived, in the context in which the client library reads it."""
+        entry.status_code = getattr(word.response, "status_code", None)
+        entry.attempts = max(entry.attempts, word.retries_taken + 1)
+        if entry.page is not None:
+            with guarded("teller.responded"):
+                self._teller.responded(entry.page)
+        if meter.complete:
+            self._preview(entry, meter)
+
+    def chunk(self, entry: Entry, meter: Meter) -> None:
+        """Bytes of a body passed by, while its usage was still to come."""
+        if entry.first_chunk_ns is None:
+            entry.first_chunk_ns = time.perf_counter_ns() - entry.started
+        if meter.complete:
+            self._preview(entry, meter)
+
+    def settle(self, entry: Entry, meter: Meter, ending: Ended) -> None:
+        """Close the call's account. Called exactly once for each admitted call; raises nothing."""
+        with guarded("desk.settle"):
+            duration = time.perf_counter_ns() - entry.started
+            if ending.collected or late.collecting():
+                late.submit(partial(self._settle, entry, meter, ending, duration))
+            else:
+                self._settle(entry, meter, ending, duration)
+
+    def _settle(self, entry: Entry, meter: Meter, ending: Ended, duration: int) -> None:
+        reading = attempt("meter.reading", meter.reading, Reading())
+        verdict = self._bill.judge(entry.facts, reading, entry.status_code, ending.error)
+        if verdict is Verdict.BILLED and self._estimator is not None:
+            draft = attempt("meter.draft", meter.draft, None)
+            if draft is not None:
+                return self._estimate_later(entry, reading, draft, ending, duration)
+        return self._finish(entry, reading, verdict, ending, duration)
+
+    def _estimate_later(
+        self, entry: Entry, reading: Reading, draft: Draft, ending: Ended, duration: int
+    ) -> None:
+        def job() -> None:
+            with guarded("estimate"):
+                assert self._estimator is not None
+                reading.usage = self._estimator.usage(draft)
+            self._finish(entry, reading, Verdict.BILLED, ending, duration)
+
+        late.start()
+        late.submit(job)
+
+    def _finish(self, entry: Entry, reading: Reading, verdict: Verdict, ending: Ended, duration: int) -> None:
+        if ending.error is not None and verdict is Verdict.NOT_BILLED:
+            entry.possibly_billed += possibly_billed(ending.error)
+        record = self._record(entry, reading, duration, ending.error)
+        record.billed = verdict is Verdict.BILLED
+        if record.billed:
+            record.attribution = self._bill.owner(record)
+        elif verdict is Verdict.PENDING:
+            self._bill.started(record)
+        with guarded("teller.close"):
+            self._teller.close(entry.page, record, entry.started_ns + duration)
+
+    def _preview(self, entry: Entry, meter: Meter) -> None:
+        """Let the teller write on a span that is not ours while it still records."""
+        if entry.page is None or entry.previewed or not entry.page.foreign:
+            return
+        entry.previewed = True
+        with guarded("teller.annotate"):
+            reading = meter.reading()
+            if not reading.pending and entry.facts.billing != "polled":
+                self._teller.annotate(entry.page, self._record(entry, reading, 0, None))
+
+    def _record(
+        self, entry: Entry, reading: Reading, duration: int, error: BaseException | None
+    ) -> UsageRecord:
+        cost = _UNKNOWN
+        try:
+            cost = self._price(entry.facts, reading, entry.started_ns)
+        except Exception as trouble:
+            fault("pricing", trouble)
+        if entry.possibly_billed and cost.bound is None and cost.amount_femto is not None:
+            cost.bound = "lower"
+        return UsageRecord(
+            key=_key(entry.facts, reading),
+            facts=entry.facts,
+            reading=reading,
+            cost=cost,
+            started_ns=entry.started_ns,
+            duration_ns=duration,
+            attribution=entry.attribution,
+            outcome=_outcome(error),
+            error_type=None if error is None else type(error).__name__,
+            status_code=entry.status_code,
+            attempts=entry.attempts,
+            possibly_billed=entry.possibly_billed,
+            first_chunk_ns=entry.first_chunk_ns,
+        )
+
+
+def _key(facts: Facts, reading: Reading) -> str:
+    name = reading.response_id or f"generated:{os.urandom(12).hex()}"
+    return f"{facts.provider}:{name}"
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    if error is None:
+        return "success"
+    return "error" if isinstance(error, Exception) else "cancelled"

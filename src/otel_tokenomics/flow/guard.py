@@ -1,0 +1,81 @@
+"""The guard: a fault of ours, or of OpenTelemetry below us, never reaches the application.
+
+In production a fault is counted, logged once for each cause, and swallowed. A log line carries the
+place and the class of the exception, never its message: messages carry prompts, keys and URLs.
+With `strict` the fault is raised again, so that a test cannot pass over it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+log = logging.getLogger("otel_tokenomics")
+
+_Value = TypeVar("_Value")
+_lock = threading.Lock()
+_faults: dict[str, int] = {}
+_MOST_CAUSES = 256
+
+
+class _Mode:
+    strict = False
+
+
+def set_strict(strict: bool) -> None:
+    """Raise faults again instead of swallowing them: for tests and staging."""
+    _Mode.strict = strict
+
+
+def faults() -> dict[str, int]:
+    """Faults swallowed in this process, by `place:exception class`."""
+    with _lock:
+        return dict(_faults)
+
+
+def fault(place: str, error: BaseException) -> None:
+    """Count one fault, and log it if it is the first of its cause."""
+    cause = f"{place}:{type(error).__name__}"
+    with _lock:
+        known = cause in _faults
+        if known or len(_faults) < _MOST_CAUSES:
+            _faults[cause] = _faults.get(cause, 0) + 1
+    if not known:
+        log.warning(
+            "%s failed with %s; the application's call is not affected, but its usage may be incomplete. "
+            "Logged once for this cause.",
+            place,
+            type(error).__name__,
+        )
+    if _Mode.strict:
+        raise error
+
+
+class guarded:
+    """Swallow, count and log an `Exception` raised in the block. `KeyboardInterrupt` and the like pass."""
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        fault(self._place, error)
+        return True
+
+
+def attempt(place: str, act: Callable[[], _Value], otherwise: _Value) -> _Value:
+    """The value of `act()`, or `otherwise` if it fails."""
+    with guarded(place):
+        return act()
+    return otherwise

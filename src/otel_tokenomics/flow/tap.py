@@ -1,0 +1,124 @@
+"""The tap on a response whose body is still to come.
+
+The client libraries read every streamed body through the response's own `iter_bytes` or `aiter_bytes` and
+end it with `close` or `aclose`, whatever the application does: reads to the end, breaks, cancels, or takes
+the raw response. So those four names are covered on the one response object, and uncovered at its end.
+The covers hold the response, as the client libraries' own stream objects hold themselves: a stream that is
+dropped before its end is found by the garbage collector, and its call settled then.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from otel_tokenomics.flow import late
+from otel_tokenomics.flow.guard import fault
+from otel_tokenomics.flow.veil import Veil
+
+if TYPE_CHECKING:
+    from otel_tokenomics.flow.call import Call
+
+_COVERED = ("iter_bytes", "aiter_bytes", "close", "aclose")
+_open: weakref.WeakSet[Call] = weakref.WeakSet()
+
+
+def install(response: Any, call: Call) -> None:
+    """Cover `response`. Every byte it yields and its end are told to `call`."""
+    late.start()
+    kind = type(response)
+    veil = Veil() if call.veils else None
+
+    def iter_bytes(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+        return _tapped(kind.iter_bytes(response, *args, **kwargs), call, veil)
+
+    def aiter_bytes(*args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        return _atapped(kind.aiter_bytes(response, *args, **kwargs), call, veil)
+
+    def close(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return kind.close(response, *args, **kwargs)
+        finally:
+            _closed(response, call)
+
+    async def aclose(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await kind.aclose(response, *args, **kwargs)
+        finally:
+            _closed(response, call)
+
+    vars(response).update(iter_bytes=iter_bytes, aiter_bytes=aiter_bytes, close=close, aclose=aclose)
+    _open.add(call)
+
+
+def _tapped(source: Iterator[bytes], call: Call, veil: Veil | None) -> Iterator[bytes]:
+    try:
+        for data in source:
+            shown = _see(data, call, veil)
+            if shown:
+                yield shown
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        _broken(call, error)
+        raise
+    if veil is not None and veil.held:
+        yield veil.release()
+
+
+async def _atapped(source: AsyncIterator[bytes], call: Call, veil: Veil | None) -> AsyncIterator[bytes]:
+    try:
+        async for data in source:
+            shown = _see(data, call, veil)
+            if shown:
+                yield shown
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        _broken(call, error)
+        raise
+    if veil is not None and veil.held:
+        yield veil.release()
+
+
+def _see(data: bytes, call: Call, veil: Veil | None) -> bytes:
+    """Tell the call, which may fail, then decide what the application sees, which may not."""
+    try:
+        call.chunk(data)
+    except Exception as error:
+        fault("tap.chunk", error)
+    if veil is None:
+        return data
+    for _ in range(2):
+        try:
+            return veil.lift(data)
+        except Exception as error:
+            fault("tap.veil", error)
+    return data
+
+
+def _broken(call: Call, error: BaseException) -> None:
+    try:
+        call.end(error=error)
+    except Exception as trouble:
+        fault("tap.broken", trouble)
+
+
+def _closed(response: Any, call: Call) -> None:
+    try:
+        call.end()
+        _open.discard(call)
+        for name in _COVERED:
+            vars(response).pop(name, None)
+    except Exception as error:
+        fault("tap.closed", error)
+
+
+def _settle_open() -> None:
+    """At exit: a stream that is still open has cost what it has cost so far."""
+    for call in list(_open):
+        call.end(early=True)
+
+
+late.at_exit(_settle_open)

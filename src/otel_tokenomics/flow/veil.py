@@ -1,0 +1,78 @@
+"""The veil: what we asked a stream for, and the application did not, is not shown to it.
+
+When `stream_options.include_usage` is ours, an OpenAI-style stream differs from the one that the
+application asked for in two ways: every chunk carries `"usage":null`, and one chunk more, without
+choices, carries the usage. The veil takes out both and nothing else. It is keyed on what we injected:
+a stream whose options we did not touch never meets it.
+"""
+
+from __future__ import annotations
+
+import json
+
+_NEEDLE = b'"usage"'
+_NULLS = (
+    (b',"usage":null', b""),
+    (b', "usage": null', b""),
+    (b'"usage":null,', b""),
+    (b'"usage": null, ', b""),
+)
+_MOST_HELD = 8 << 20
+
+
+class Veil:
+    """Lifts whole lines of a server-sent event stream through; holds an unfinished line until it is whole."""
+
+    __slots__ = ("_skip_blank", "held")
+
+    def __init__(self) -> None:
+        self.held = b""
+        self._skip_blank = False
+
+    def lift(self, data: bytes) -> bytes:
+        """The bytes that may be shown, now that `data` arrived. State changes only if nothing failed."""
+        text = self.held + data if self.held else data
+        cut = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        whole, rest = text[:cut], text[cut:]
+        if len(rest) > _MOST_HELD:
+            whole, rest = text, b""
+        skip = self._skip_blank
+        if skip or _NEEDLE in whole:
+            whole, skip = _without_usage(whole, skip)
+        self.held, self._skip_blank = rest, skip
+        return whole
+
+    def release(self) -> bytes:
+        """What is still held, at the end of the stream."""
+        rest, self.held = self.held, b""
+        return rest
+
+
+def _without_usage(text: bytes, skip_blank: bool) -> tuple[bytes, bool]:
+    shown: list[bytes] = []
+    for line in text.splitlines(keepends=True):
+        if skip_blank and not line.strip():
+            skip_blank = False
+        elif _NEEDLE in line and _is_ours(line):
+            skip_blank = True
+        else:
+            shown.append(_without_null(line) if _NEEDLE in line else line)
+            skip_blank = False
+    return b"".join(shown), skip_blank
+
+
+def _without_null(line: bytes) -> bytes:
+    for null, nothing in _NULLS:
+        line = line.replace(null, nothing, 1)
+    return line
+
+
+def _is_ours(line: bytes) -> bool:
+    """The one chunk with a usage and no choices."""
+    if not line.startswith(b"data:"):
+        return False
+    try:
+        event = json.loads(line[5:])
+    except ValueError:
+        return False
+    return isinstance(event, dict) and event.get("choices") == [] and event.get("usage") is not None

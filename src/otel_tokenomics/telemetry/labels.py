@@ -1,0 +1,155 @@
+"""Attribute dictionaries of a call, each built once."""
+
+from __future__ import annotations
+
+from opentelemetry.util.types import AttributeValue
+
+from otel_tokenomics.model.call import Facts, Reading
+from otel_tokenomics.model.money import Cost, as_double
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.model.usage import Usage
+from otel_tokenomics.telemetry import names
+
+Labels = dict[str, AttributeValue]
+
+_TIERS = {
+    None: "standard",
+    "default": "standard",
+    "auto": "standard",
+    "standard": "standard",
+    "flex": "flex",
+    "batch": "batch",
+    "priority": "priority",
+    "fast": "priority",
+}
+
+
+def operation_of(facts: Facts) -> str:
+    """The operation a span tells: asking for a response again is not making one."""
+    return "fetch_response" if facts.billing == "polled" else facts.operation
+
+
+def tier_of(reading: Reading) -> str:
+    """The tier at which the response was served, in the convention's words."""
+    return _TIERS.get(reading.service_tier, "unknown")
+
+
+def request_labels(facts: Facts) -> Labels:
+    """What a span says from its start."""
+    labels: Labels = {names.OPERATION: operation_of(facts), names.PROVIDER: facts.provider}
+    if facts.request_model is not None:
+        labels[names.REQUEST_MODEL] = facts.request_model
+    if facts.stream:
+        labels[names.REQUEST_STREAM] = True
+    if facts.server_address is not None:
+        labels[names.SERVER_ADDRESS] = facts.server_address
+        if facts.server_port is not None:
+            labels[names.SERVER_PORT] = facts.server_port
+    return labels
+
+
+def record_labels(record: UsageRecord) -> Labels:
+    """What a span says at its end. What this call is not billed for carries no usage and no cost."""
+    labels: Labels = {}
+    reading = record.reading
+    if reading.response_model is not None:
+        labels[names.RESPONSE_MODEL] = reading.response_model
+    if reading.response_id is not None:
+        labels[names.RESPONSE_ID] = reading.response_id
+    if reading.finish_reason is not None:
+        labels[names.FINISH_REASONS] = (reading.finish_reason,)
+    if record.first_chunk_ns is not None and record.facts.stream:
+        labels[names.TIME_TO_FIRST_CHUNK] = record.first_chunk_ns / 1e9
+    if record.billed or record.possibly_billed:
+        _put_usage(labels, reading.usage)
+        _put_cost(labels, record.cost)
+        labels[names.SERVICE_TIER] = tier_of(reading)
+        labels[names.ATTEMPT_COUNT] = record.attempts
+        for owner, value in record.attribution.owners().items():
+            labels[names.OWNER_ATTRIBUTES[owner]] = value
+    if record.possibly_billed:
+        labels[names.ATTEMPTS_POSSIBLY_BILLED] = record.possibly_billed
+    return labels
+
+
+def _put_usage(labels: Labels, usage: Usage) -> None:
+    labels[names.USAGE_SOURCE] = usage.source
+    if usage.estimator is not None:
+        labels[names.USAGE_ESTIMATOR] = usage.estimator
+    if (total := usage.input_tokens) is not None:
+        labels[names.INPUT_TOKENS] = total
+    if (total := usage.output_tokens) is not None:
+        labels[names.OUTPUT_TOKENS] = total
+    tokens = usage.tokens()
+    if (part := tokens.get("cache_read")) is not None:
+        labels[names.CACHE_READ_TOKENS] = part
+    if (part := tokens.get("cache_write")) is not None:
+        labels[names.CACHE_WRITE_TOKENS] = part
+        labels[names.CACHE_CREATION_TOKENS] = part
+    if (part := tokens.get("reasoning")) is not None:
+        labels[names.REASONING_TOKENS] = part
+    if len(tokens) != len(usage.buckets):
+        _put_details(labels, usage)
+    if usage.flags:
+        labels[names.USAGE_FLAGS] = usage.flags
+
+
+def _put_details(labels: Labels, usage: Usage) -> None:
+    for bucket, quantity in usage.buckets.items():
+        component, _, detail = bucket.partition(".")
+        if component == "cache_write" and detail:
+            labels[names.USAGE_CACHE_WRITE + detail] = quantity
+        elif component == "tool":
+            labels[names.USAGE_TOOL_REQUEST + detail] = quantity
+        elif component == "input" and detail:
+            labels[f"gen_ai.usage.{detail}.input_tokens"] = quantity
+        elif component == "output" and detail:
+            labels[f"gen_ai.usage.{detail}.output_tokens"] = quantity
+    if (rejected := usage.details.get("rejected_prediction")) is not None:
+        labels[names.USAGE_REJECTED_PREDICTION] = rejected
+
+
+def _put_cost(labels: Labels, cost: Cost) -> None:
+    labels[names.COST_STATUS] = cost.status
+    if cost.unpriced_reason is not None:
+        labels[names.COST_UNPRICED_REASON] = cost.unpriced_reason
+    if cost.amount_femto is None:
+        return
+    labels[names.COST_AMOUNT] = as_double(cost.amount_femto)
+    labels[names.COST_CURRENCY] = cost.currency
+    labels[names.COST_SOURCE] = cost_source(cost)
+    for component, amount in component_amounts(cost).items():
+        labels[names.COST_COMPONENT_AMOUNT + component] = as_double(amount)
+    for name, value in (
+        (names.COST_METHOD, cost.method),
+        (names.COST_BOUND, cost.bound),
+        (names.COST_ASSUMPTION, cost.assumption),
+        (names.PRICE_ID, cost.price_id),
+        (names.PRICE_CATALOG, cost.catalog),
+        (names.PRICE_CATALOG_VERSION, cost.catalog_version),
+        (names.PRICE_EFFECTIVE_DATE, cost.effective_date),
+        (names.PRICE_TIER, cost.tier),
+    ):
+        if value is not None:
+            labels[name] = value
+
+
+def cost_source(cost: Cost) -> str:
+    """`provider` when the amount came over the wire, else `local`."""
+    return "provider" if cost.method in ("vendor_reported", "gateway_reported") else "local"
+
+
+def component_amounts(cost: Cost) -> dict[str, int]:
+    """Femto-amounts by cost component; they sum to the cost. A reported cost is one `request`."""
+    amounts: dict[str, int] = {}
+    for line in cost.lines:
+        amounts[line.component] = amounts.get(line.component, 0) + line.amount_femto
+    if not amounts and cost.amount_femto:
+        amounts["request"] = cost.amount_femto
+    return amounts
+
+
+def modality_of(bucket: str) -> str:
+    """The modality of a token bucket, where the provider gives one."""
+    detail = bucket.partition(".")[2]
+    return detail if detail in ("audio", "image", "video", "text") else "unknown"

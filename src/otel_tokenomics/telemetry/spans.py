@@ -1,0 +1,156 @@
+"""Spans: our own inference span, or our attributes on somebody else's."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from opentelemetry import context as contexts
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
+
+from otel_tokenomics.flow.guard import fault, guarded
+from otel_tokenomics.model.call import Facts
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.labels import Labels, operation_of, record_labels, request_labels
+from otel_tokenomics.version import __version__
+
+SpanMode = Literal["auto", "own", "annotate", "off"]
+SCOPE = "otel_tokenomics"
+
+_INFERENCE = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+_OPENINFERENCE = frozenset({"LLM", "EMBEDDING"})
+_OPENLLMETRY = frozenset({"chat", "completion", "embedding", "rerank"})
+
+
+class Page:
+    """The span of one call. `foreign`: it is somebody else's, and ends when they say."""
+
+    __slots__ = ("awaited", "context", "facts", "foreign", "span", "started_ns", "written")
+
+    def __init__(self, facts: Facts, started_ns: int) -> None:
+        self.facts = facts
+        self.started_ns = started_ns
+        self.span: Span | None = None
+        self.context: Context | None = None
+        self.foreign = False
+        self.awaited = False
+        self.written = False
+
+
+class Spans:
+    """Opens and closes the spans of calls, in one of the four modes."""
+
+    def __init__(self, provider: TracerProvider | None = None, mode: SpanMode = "auto") -> None:
+        self._tracer = trace.get_tracer(SCOPE, __version__, provider)
+        self._mode = mode
+
+    def open(self, facts: Facts, started_ns: int) -> Page:
+        """A page with our own span, with the foreign one around the call, or awaiting the client's own."""
+        page = Page(facts, started_ns)
+        if self._mode == "off":
+            return page
+        if self._mode != "own":
+            around = trace.get_current_span()
+            if is_inference(around):
+                _adopt(page, around)
+                return page
+            if facts.self_traced:
+                page.awaited = True
+                return page
+        if self._mode != "annotate":
+            self._start(page)
+        return page
+
+    def enter(self, page: Page) -> Any:
+        """Make our own span current, so that spans of the HTTP library are its children."""
+        if page.span is None or page.foreign or page.context is None:
+            return None
+        return contexts.attach(page.context)
+
+    def responded(self, page: Page) -> None:
+        """The client's own span, if it makes one, is current now."""
+        if not page.awaited:
+            return
+        page.awaited = False
+        current = trace.get_current_span()
+        if is_inference(current):
+            _adopt(page, current)
+        elif self._mode != "annotate":
+            self._start(page)
+
+    def annotate(self, page: Page, record: UsageRecord) -> None:
+        """Add what the foreign span does not say itself, while it records."""
+        span = page.span
+        if span is None or not span.is_recording():
+            return
+        known = getattr(span, "attributes", None) or {}
+        _set(span, {key: value for key, value in record_labels(record).items() if key not in known})
+        page.written = True
+
+    def close(self, page: Page, record: UsageRecord, ended_ns: int) -> None:
+        """End our own span, or write on the foreign one if that was not possible earlier."""
+        if page.awaited and self._mode != "annotate":
+            self._start(page)
+        span = page.span
+        if span is None:
+            return
+        if page.foreign:
+            if not page.written or record.error_type is not None:
+                self.annotate(page, record)
+            return
+        try:
+            if span.is_recording():
+                _write(span, record)
+        finally:
+            span.end(ended_ns)
+
+    def _start(self, page: Page) -> None:
+        facts = page.facts
+        name = f"{operation_of(facts)} {facts.request_model}" if facts.request_model else operation_of(facts)
+        page.span = self._tracer.start_span(
+            name, kind=SpanKind.CLIENT, attributes=request_labels(facts), start_time=page.started_ns
+        )
+        page.context = trace.set_span_in_context(page.span)
+
+
+def _adopt(page: Page, span: Span) -> None:
+    page.span, page.foreign = span, True
+    page.context = trace.set_span_in_context(span)
+
+
+def _write(span: Span, record: UsageRecord) -> None:
+    labels = record_labels(record)
+    if record.error_type is not None:
+        labels[names.ERROR_TYPE] = record.error_type
+        # No description: an exception's message may carry a prompt, a key or a URL.
+        span.set_status(Status(StatusCode.ERROR))
+    _set(span, labels)
+
+
+def _set(span: Span, labels: Labels) -> None:
+    """All attributes at once; if that fails, each alone, so that one bad one costs no other."""
+    try:
+        span.set_attributes(labels)
+    except Exception as error:
+        fault("span.attributes", error)
+        for key, value in labels.items():
+            with guarded("span.attribute"):
+                span.set_attribute(key, value)
+
+
+def is_inference(span: Span) -> bool:
+    """Whether a span that still records is an inference span of some instrumentation, and not yet taken."""
+    if not span.is_recording():
+        return False
+    labels = getattr(span, "attributes", None)
+    if not labels or names.USAGE_SOURCE in labels:
+        return False
+    if getattr(getattr(span, "instrumentation_scope", None), "name", None) == SCOPE:
+        return False
+    return (
+        labels.get(names.OPERATION) in _INFERENCE
+        or labels.get("openinference.span.kind") in _OPENINFERENCE
+        or labels.get("llm.request.type") in _OPENLLMETRY
+    )

@@ -1,0 +1,56 @@
+"""The teller: one record, told as a span, as metrics and as an event, each guarded from the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry import context as contexts
+
+from otel_tokenomics.flow.guard import guarded
+from otel_tokenomics.model.call import Facts
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.telemetry.events import UsageEvents
+from otel_tokenomics.telemetry.metrics import Metrics
+from otel_tokenomics.telemetry.spans import Page, Spans
+
+
+class OpenTelemetryTeller:
+    """Implements the flow's `Teller` on OpenTelemetry."""
+
+    def __init__(self, spans: Spans, metrics: Metrics, events: UsageEvents) -> None:
+        self._spans = spans
+        self._metrics = metrics
+        self._events = events
+
+    def open(self, facts: Facts, started_ns: int) -> Page:
+        """Begin a span, or take note of somebody else's."""
+        return self._spans.open(facts, started_ns)
+
+    def enter(self, page: Page) -> Any:
+        """Make the span current."""
+        return self._spans.enter(page)
+
+    def leave(self, token: Any) -> None:
+        """Undo `enter`."""
+        contexts.detach(token)
+
+    def responded(self, page: Page) -> None:
+        """The response arrived, in the context that the client library reads it in."""
+        self._spans.responded(page)
+
+    def annotate(self, page: Page, record: UsageRecord) -> None:
+        """Write on a foreign span while it records."""
+        self._spans.annotate(page, record)
+
+    def close(self, page: Page | None, record: UsageRecord, ended_ns: int) -> None:
+        """Tell the whole record. Three tellings: the failure of one does not touch the others."""
+        context = None
+        if page is not None:
+            context = page.context
+            with guarded("span"):
+                self._spans.close(page, record, ended_ns)
+        with guarded("metrics"):
+            self._metrics.record(record, context)
+        if record.billed or record.possibly_billed:
+            with guarded("event"):
+                self._events.emit(record, context)
