@@ -1,0 +1,249 @@
+"""Questions to a ledger: rollups with exact sums, what is missing from them, and single records."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_tokenomics.model.usage import TOKEN_COMPONENTS
+
+_SPLIT = 1_000_000_000
+
+_TIER = "COALESCE(price_tier, service_tier)"
+_MODEL = "COALESCE(response_model, request_model)"
+_ESTIMATED = (
+    "(usage_source IN ('stream_partial', 'tokenizer', 'heuristic') OR cost_method = 'estimated') "
+    "AND cost_status IS NOT 'unpriced'"
+)
+
+KEYS = {
+    "team": "team",
+    "project": "project",
+    "feature": "feature",
+    "tenant": "tenant",
+    "user": "user",
+    "session": "session",
+    "provider": "provider",
+    "model": _MODEL,
+    "operation": "operation",
+    "tier": _TIER,
+    "day": "strftime('%Y-%m-%d', started_ns / 1000000000, 'unixepoch'{zone})",
+    "hour": "strftime('%Y-%m-%d %H:00', started_ns / 1000000000, 'unixepoch'{zone})",
+    "service": "service",
+    "run": "run",
+}
+"""What a report may be grouped by, and its SQL. `model` is the served one where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which records: `since_ns` inclusive, `until_ns` exclusive, Unix nanoseconds; one run; one currency."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    run: str | None = None
+    currency: str | None = None
+
+    def where(self) -> tuple[str, list[object]]:
+        """The WHERE clause, and its parameters."""
+        parts = (
+            ("started_ns >= ?", self.since_ns),
+            ("started_ns < ?", self.until_ns),
+            ("run = ?", self.run),
+            ("ifnull(cost_currency = ?, 1)", self.currency),
+        )
+        given = [(text, value) for text, value in parts if value is not None]
+        return " AND ".join(text for text, _ in given) or "1", [value for _, value in given]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One group's sums. A token component or a cost that no record of the group told is `None`."""
+
+    keys: Mapping[str, str | None]
+    calls: int
+    tokens: Mapping[str, int | None]
+    cost_femto: int | None
+    unpriced_calls: int
+    estimated_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """How many calls of a model have no price, and why."""
+
+    provider: str | None
+    model: str | None
+    reason: str | None
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a report's figures leave out."""
+
+    unpriced: Sequence[Unpriced] = ()
+    estimated: int = 0
+    partial: int = 0
+    other_currencies: Mapping[str, int] = field(default_factory=dict)
+    lost: int = 0
+
+
+def rollups(
+    connection: sqlite3.Connection, by: Sequence[str], scope: Scope, *, utc: bool = False
+) -> list[Rollup]:
+    """Sums per group, the dearest first. With no keys: one row, the total."""
+    connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+    clause, parameters = scope.where()
+    groups = [KEYS[key].format(zone="" if utc else ", 'localtime'") for key in by]
+    sums = [exact_sum(f"{component}_tokens") for component in TOKEN_COMPONENTS]
+    columns = [
+        *groups,
+        "count(*)",
+        "count(*) FILTER (WHERE cost_status IS 'unpriced')",
+        f"count(*) FILTER (WHERE {_ESTIMATED})",
+        exact_sum("cost_femto"),
+        *sums,
+    ]
+    grouped = f"GROUP BY {', '.join(str(n + 1) for n in range(len(by)))}" if by else ""
+    statement = f"SELECT {', '.join(columns)} FROM usage_records WHERE {clause} {grouped}"  # noqa: S608
+    rows = connection.execute(statement, parameters)
+    return sorted((_rollup(by, tuple(row)) for row in rows), key=_dearest_first)
+
+
+def exact_sum(column: str) -> str:
+    """SQL for three columns whose sum is exact: high parts, low parts, and numbers kept as text.
+
+    SQLite's own SUM fails beyond 2**63, which is 9,223 dollars in femto-dollars.
+    """
+    return (
+        f"SUM({column} / {_SPLIT}) FILTER (WHERE typeof({column}) = 'integer'), "
+        f"SUM({column} % {_SPLIT}) FILTER (WHERE typeof({column}) = 'integer'), "
+        f"exact_sum({column}) FILTER (WHERE typeof({column}) = 'text')"
+    )
+
+
+def missing(connection: sqlite3.Connection, scope: Scope) -> Missing:
+    """What the figures of `rollups` leave out within `scope`."""
+    clause, parameters = scope.where()
+    counts = connection.execute(
+        f"SELECT count(*) FILTER (WHERE {_ESTIMATED}), "  # noqa: S608
+        f"count(*) FILTER (WHERE cost_status = 'partial') FROM usage_records WHERE {clause}",
+        parameters,
+    ).fetchone()
+    return Missing(
+        unpriced=_unpriced(connection, scope),
+        estimated=counts[0],
+        partial=counts[1],
+        other_currencies=_other_currencies(connection, scope),
+        lost=losses(connection, scope),
+    )
+
+
+def losses(connection: sqlite3.Connection, scope: Scope | None = None) -> int:
+    """Usage records that were lost, as far as the processes that lost them could note it."""
+    scope = scope or Scope()
+    clause, parameters = Scope(scope.since_ns, scope.until_ns, scope.run).where()
+    clause = clause.replace("started_ns", "at_ns")
+    total = connection.execute(f"SELECT total(records) FROM losses WHERE {clause}", parameters)  # noqa: S608
+    return int(total.fetchone()[0])
+
+
+def currencies(connection: sqlite3.Connection, scope: Scope) -> list[str]:
+    """The currencies of priced records in `scope`, the most used first."""
+    clause, parameters = scope.where()
+    rows = connection.execute(
+        f"SELECT cost_currency FROM usage_records WHERE {clause} AND cost_currency IS NOT NULL "  # noqa: S608
+        "GROUP BY 1 ORDER BY count(*) DESC, 1",
+        parameters,
+    )
+    return [row[0] for row in rows]
+
+
+def assumptions(connection: sqlite3.Connection) -> list[tuple[str, str | None, int]]:
+    """Every assumption that costs rest on: `(assumption, provider, calls)`."""
+    rows = connection.execute(
+        "SELECT cost_assumption, provider, count(*) FROM usage_records "
+        "WHERE cost_assumption IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """How many records the ledger holds."""
+    return int(connection.execute("SELECT count(*) FROM usage_records").fetchone()[0])
+
+
+def records(
+    connection: sqlite3.Connection, scope: Scope, limit: int | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """The records in order of their start; with `limit`, the newest so many."""
+    clause, parameters = scope.where()
+    statement = f"SELECT * FROM usage_records WHERE {clause}"  # noqa: S608
+    if limit is not None:
+        newest = f"{statement} ORDER BY started_ns DESC, rowid DESC LIMIT {int(limit)}"
+        statement = f"SELECT * FROM ({newest})"  # noqa: S608
+    for row in connection.execute(f"{statement} ORDER BY started_ns, sequence", parameters):
+        yield dict(row)
+
+
+class _ExactSum:
+    """A SQL aggregate that adds whole numbers of any size, kept as text."""
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+
+    def step(self, digits: str) -> None:
+        self.total = (self.total or 0) + int(digits)
+
+    def finalize(self) -> str | None:
+        return None if self.total is None else str(self.total)
+
+
+def _rollup(by: Sequence[str], row: Sequence[Any]) -> Rollup:
+    keys, (calls, unpriced, estimated, *sums) = row[: len(by)], row[len(by) :]
+    amounts = [_joined(*sums[n : n + 3]) for n in range(0, len(sums), 3)]
+    return Rollup(
+        keys=dict(zip(by, keys, strict=True)),
+        calls=calls,
+        tokens=dict(zip(TOKEN_COMPONENTS, amounts[1:], strict=True)),
+        cost_femto=amounts[0],
+        unpriced_calls=unpriced,
+        estimated_calls=estimated,
+    )
+
+
+def _joined(high: int | None, low: int | None, wide: str | None) -> int | None:
+    if high is None and wide is None:
+        return None
+    return (high or 0) * _SPLIT + (low or 0) + int(wide or 0)
+
+
+def _dearest_first(rollup: Rollup) -> tuple[bool, int, int, tuple[str, ...]]:
+    cost = rollup.cost_femto
+    names = tuple(value or "" for value in rollup.keys.values())
+    return (cost is None, -(cost or 0), -rollup.calls, names)
+
+
+def _unpriced(connection: sqlite3.Connection, scope: Scope) -> list[Unpriced]:
+    clause, parameters = scope.where()
+    rows = connection.execute(
+        f"SELECT provider, {_MODEL}, cost_unpriced_reason, count(*) FROM usage_records "  # noqa: S608
+        f"WHERE {clause} AND cost_status = 'unpriced' GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2",
+        parameters,
+    )
+    return [Unpriced(*row) for row in rows]
+
+
+def _other_currencies(connection: sqlite3.Connection, scope: Scope) -> dict[str, int]:
+    if scope.currency is None:
+        return {}
+    clause, parameters = Scope(scope.since_ns, scope.until_ns, scope.run).where()
+    rows = connection.execute(
+        f"SELECT cost_currency, count(*) FROM usage_records WHERE {clause} "  # noqa: S608
+        "AND cost_currency IS NOT NULL AND cost_currency <> ? GROUP BY 1 ORDER BY 1",
+        [*parameters, scope.currency],
+    )
+    return {row[0]: row[1] for row in rows}
