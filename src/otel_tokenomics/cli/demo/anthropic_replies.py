@@ -13,10 +13,7 @@ from typing import Any
 from otel_tokenomics.cli.demo.replies import Event, Json, Reply, Request, example, tokens
 
 # A dated id is served for an alias, so that a price rests on what was served.
-_SERVED = {
-    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
-    "claude-haiku-4-5": "claude-haiku-4-5-20251001",
-}
+_SERVED = {"claude-haiku-4-5": "claude-haiku-4-5-20251001"}
 _KINDS = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
 
 

@@ -66,7 +66,10 @@ SAMPLES: Final = (
 
 
 def play(ledger: Path | None) -> int:
-    """Run the demo, into `ledger` or a new one. 2 when something it needs is not installed, 1 when the agent failed."""
+    """Run the demo, into `ledger` or a new one.
+
+    2 when something that it needs is not installed, 1 when the agent or a command failed.
+    """
     if problem := _missing():
         print(problem, file=sys.stderr)
         return 2
@@ -121,7 +124,7 @@ def _instrument() -> str | None:
 
 
 def _run_agent(provider: LoopbackProvider, environment: dict[str, str]) -> int:
-    print("$", *INSTRUMENT, "python agent.py")
+    print("$", *INSTRUMENT, "python agent.py", flush=True)
     command = [_instrument() or INSTRUMENT[0], *INSTRUMENT[1:], sys.executable, "-m", AGENT]
     began = time.monotonic()
     finished = subprocess.run(command, env=environment, check=False)  # noqa: S603 - our own agent
@@ -132,9 +135,7 @@ def _run_agent(provider: LoopbackProvider, environment: dict[str, str]) -> int:
         )
         return 1
     seconds = time.monotonic() - began
-    print(
-        f"{len(provider.requests)} requests in {seconds:.1f} s, start-up included; the agent's code is {AGENT}\n"
-    )
+    print(f"{len(provider.requests)} requests in {seconds:.1f} s, start-up included. Its code: {AGENT}\n")
     return 0
 
 
