@@ -16,6 +16,7 @@ import httpx
 import openai
 import pytest
 
+from otel_tokenomics.cli.console import CommandError
 from otel_tokenomics.cli.demo import stage
 from otel_tokenomics.cli.demo.provider import LoopbackProvider
 
@@ -213,24 +214,27 @@ def test_ids_differ_between_runs(provider: LoopbackProvider, gpt: openai.OpenAI)
         assert len({ask(client).id for client in (gpt, gpt, elsewhere, elsewhere)}) == 4
 
 
-def test_an_absent_client_library_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_absent_client_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "CLIENTS", ("openai", "no_such_library"))
-    assert stage.play(None) == 2
-    said = capsys.readouterr().err
-    assert "no_such_library is not installed" in said
-    assert "pip install no_such_library" in said
+    with pytest.raises(CommandError, match="no_such_library is not installed") as raised:
+        stage.play(None)
+    assert "pip install no_such_library" in str(raised.value)
+
+
+def test_a_failing_agent_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stage, "AGENT", "no_such_agent")
+    with pytest.raises(CommandError, match="exit code 1"):
+        stage.play(tmp_path / "ledger.sqlite3")
 
 
 def demo(ledger: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "otel_tokenomics.cli.main", "demo", "--ledger", str(ledger)]
+    command = [sys.executable, "-m", "otel_tokenomics", "demo", "--ledger", str(ledger)]
     environment = {**os.environ, "OTEL_SDK_DISABLED": "true"}
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
 
 def records(ledger: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "otel_tokenomics.cli.main", "records", "--json"]
+    command = [sys.executable, "-m", "otel_tokenomics", "records", "--json"]
     environment = {**os.environ, "OTEL_TOKENOMICS_LEDGER": str(ledger)}
     listed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return [json.loads(line) for line in listed.stdout.splitlines()]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,35 +14,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from otel_tokenomics.cli.demo import INTRODUCTION
+from otel_tokenomics.cli.console import CommandError
 from otel_tokenomics.cli.demo.provider import LoopbackProvider
+from otel_tokenomics.cli.run import EXPORTER, instrument
+from otel_tokenomics.ledger.location import VARIABLE
 
 AGENT: Final = "otel_tokenomics.cli.demo.agent"
 CLIENTS: Final = ("openai", "anthropic")
-INSTRUMENT: Final = (
-    "opentelemetry-instrument",
-    "--traces_exporter",
-    "none",
-    "--metrics_exporter",
-    "none",
-    "--logs_exporter",
-    "tokenomics_ledger",
-)
+OPTIONS: Final = ("--traces_exporter", "none", "--metrics_exporter", "none", "--logs_exporter", EXPORTER)
+
+INTRODUCTION: Final = """\
+The replies are canned, the prices are real. A small agent, on the real openai and anthropic client
+libraries, talks to a provider on this machine's loopback: nothing leaves it and no key is needed.
+"""
 
 ASSUMPTION: Final = """\
-assumption: 127.0.0.1 is no provider's host, so each call is taken to be the client library's own vendor's
-and priced because the served model is one of that vendor's. A stream that asks for no usage is counted here;
-behind a host that is known to give it, as api.openai.com is, it would be asked for.
+assumption: 127.0.0.1 is nobody's known host, so a call's provider is taken to be its client library's
+vendor, and priced because the served model is one of that vendor's. A stream that carries no usage is
+counted here; behind a host that is known to give it, such as api.openai.com, it would have been asked for.
 """
 
 NEXT: Final = """\
 Try next, on your own program:
   tokenomics run -- python app.py            its calls, and a cost summary when it ends
   tokenomics doctor                          what is covered here, what is not, and why
-On this ledger:
-  export OTEL_TOKENOMICS_LEDGER={ledger}
+On the demo's ledger:
+  export {variable}={ledger}
   tokenomics report --by team,feature --json
-  tokenomics records --json"""
+  tokenomics records"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +63,27 @@ SAMPLES: Final = (
 
 
 def play(ledger: Path | None) -> int:
-    """Run the demo, into `ledger` or a new one.
-
-    2 when something that it needs is not installed, 1 when the agent or a command failed.
-    """
-    if problem := _missing():
-        print(problem, file=sys.stderr)
-        return 2
-    ledger = ledger or Path(tempfile.mkdtemp(prefix="tokenomics-demo-")) / "ledger.sqlite3"
+    """Run the demo, into `ledger` or a new one; 0. Raises `CommandError`."""
+    check()
+    ledger = (ledger or Path(tempfile.mkdtemp(prefix="tokenomics-demo-")) / "ledger.sqlite3").expanduser()
     print(INTRODUCTION)
     with LoopbackProvider() as provider:
         environment = environment_for(provider, ledger.absolute())
-        if code := _run_agent(provider, environment):
-            return code
-    return _show(environment, ledger.absolute())
+        _run_agent(provider, environment)
+    _show_report(environment)
+    _show_samples(environment)
+    print(f"\n{ASSUMPTION}\n{NEXT.format(variable=VARIABLE, ledger=ledger.absolute())}")
+    return 0
+
+
+def check() -> None:
+    """Raise `CommandError` when a client library is absent."""
+    absent = [name for name in CLIENTS if importlib.util.find_spec(name) is None]
+    if absent:
+        raise CommandError(
+            f"The demo runs real client libraries, and {' and '.join(absent)} is not installed here. "
+            f"Install it, then run the demo again:\n  {sys.executable} -m pip install {' '.join(absent)}"
+        )
 
 
 def environment_for(provider: LoopbackProvider, ledger: Path) -> dict[str, str]:
@@ -98,67 +102,42 @@ def environment_for(provider: LoopbackProvider, ledger: Path) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
         "OTEL_SERVICE_NAME": "tokenomics-demo",
-        "OTEL_TOKENOMICS_LEDGER": str(ledger),
+        VARIABLE: str(ledger),
     }
 
 
-def _missing() -> str | None:
-    """What the demo needs and does not find, and what to do about it."""
-    absent = [name for name in CLIENTS if importlib.util.find_spec(name) is None]
-    if absent:
-        return (
-            f"tokenomics demo runs real client libraries, and {' and '.join(absent)} is not installed here. "
-            f"Install it, then run it again:\n  {sys.executable} -m pip install {' '.join(absent)}"
-        )
-    if _instrument() is None:
-        return (
-            f"tokenomics demo runs under opentelemetry-instrument, which is not beside {sys.executable} "
-            f"nor on PATH. Install it:\n  {sys.executable} -m pip install opentelemetry-instrumentation"
-        )
-    return None
-
-
-def _instrument() -> str | None:
-    """The `opentelemetry-instrument` of this very environment, else the one on `PATH`."""
-    return shutil.which(INSTRUMENT[0], path=sysconfig.get_path("scripts")) or shutil.which(INSTRUMENT[0])
-
-
-def _run_agent(provider: LoopbackProvider, environment: dict[str, str]) -> int:
-    print("$", *INSTRUMENT, "python agent.py", flush=True)
-    command = [_instrument() or INSTRUMENT[0], *INSTRUMENT[1:], sys.executable, "-m", AGENT]
+def _run_agent(provider: LoopbackProvider, environment: dict[str, str]) -> None:
+    print("$ opentelemetry-instrument", *OPTIONS, "python agent.py", flush=True)
+    command = [*instrument(), *OPTIONS, sys.executable, "-m", AGENT]
     began = time.monotonic()
-    finished = subprocess.run(command, env=environment, check=False)  # noqa: S603 - our own agent
-    if finished.returncode:
-        print(
-            f"\nThe agent ended with exit code {finished.returncode}; its own message is above.",
-            file=sys.stderr,
-        )
-        return 1
+    code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own agent
+    if code:
+        raise CommandError(f"The demo's agent ended with exit code {code}; what it said is above.", 1)
     seconds = time.monotonic() - began
     print(f"{len(provider.requests)} requests in {seconds:.1f} s, start-up included. Its code: {AGENT}\n")
-    return 0
 
 
-def _show(environment: dict[str, str], ledger: Path) -> int:
-    report = ("report", "--by", "team,model")
-    print("$ tokenomics", *report)
-    shown = _tokenomics(environment, *report)
-    print(shown.stdout)
-    listed = _tokenomics(environment, "records", "--json")
-    if shown.returncode or listed.returncode:
-        print(shown.stderr or listed.stderr, file=sys.stderr)
-        return 1
-    records = [json.loads(line) for line in listed.stdout.splitlines()]
-    print(f"Three of the {len(records)} usage records (tokenomics records --json), in part:")
+def _show_report(environment: dict[str, str]) -> None:
+    command = ("report", "--by", "team,model")
+    print("$ tokenomics", *command, flush=True)
+    _tokenomics(environment, command, None)
+
+
+def _show_samples(environment: dict[str, str]) -> None:
+    listed = _tokenomics(environment, ("records", "--json"), subprocess.PIPE)
+    records = [json.loads(line) for line in listed.splitlines()]
+    print(f"\n$ tokenomics records --json    {len(records)} lines; three of them, in part:")
     for line in _samples(records):
         print(line)
-    print(f"\n{ASSUMPTION}\n{NEXT.format(ledger=ledger)}")
-    return 0
 
 
-def _tokenomics(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "otel_tokenomics.cli.main", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+def _tokenomics(environment: dict[str, str], arguments: tuple[str, ...], output: int | None) -> str:
+    """What a command of ours printed, if `output` is a pipe; else it prints it itself."""
+    command = [sys.executable, "-m", "otel_tokenomics", *arguments]
+    done = subprocess.run(command, env=environment, stdout=output, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CommandError(f"tokenomics {' '.join(arguments)} ended with exit code {done.returncode}.", 1)
+    return done.stdout or ""
 
 
 def _samples(records: list[dict[str, Any]]) -> Iterator[str]:
@@ -166,8 +145,6 @@ def _samples(records: list[dict[str, Any]]) -> Iterator[str]:
     for sample in SAMPLES:
         record = next((record for record in records if sample.fits(record)), None)
         if record is not None:
-            part = {key: record[key] for key in keys if key in record}
-            part["cost"] = {
-                key: record["cost"].get(key) for key in ("amount", "currency", "status", "method")
-            }
-            yield f"\n{sample.title}:\n  {json.dumps(part)}"
+            part = {key: record[key] for key in keys}
+            part["cost"] = {key: record["cost"][key] for key in ("amount", "currency", "status", "method")}
+            yield f"{sample.title}:\n  {json.dumps(part)}"
