@@ -1,0 +1,195 @@
+"""A report for a terminal. Absent is `-`; figures are right-aligned; the last lines say what is missing."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from otel_tokenomics.report.figures import ABSENT, count_column, money_column, plural, share
+from otel_tokenomics.report.rows import Missing, Report, Row
+
+DROPPED_FIRST = ("exact", "cache write", "reasoning", "cache read", "input", "output", "calls")
+"""The order in which columns give way on a narrow terminal; group keys and cost stay."""
+
+LABEL = "estimates at list price, not a bill"
+
+_TOKENS = {
+    "input": "input",
+    "cache_read": "cache read",
+    "cache_write": "cache write",
+    "output": "output",
+    "reasoning": "reasoning",
+}
+_REASONS = {
+    "unknown_provider": "no prices for this provider",
+    "unknown_model": "no price for this model",
+    "unknown_tier": "no price for its service tier",
+    "missing_usage": "no usage was reported",
+    "unsupported_modality": "no price for a part of its usage",
+    "unknown_currency": "its currency is not known",
+}
+_GAP = "  "
+_REASONS_SHOWN = 5
+_NARROWEST_KEY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading and its cells, from top to bottom; the last cell is the total's."""
+
+    name: str
+    cells: Sequence[str]
+    left: bool = False
+
+    @property
+    def width(self) -> int:
+        """Terminal cells that the widest of its lines takes."""
+        return max(map(width_of, (self.name, *self.cells)))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of output and its part in the table: `title`, `head`, `row`, `total` or `note`."""
+
+    text: str
+    part: str
+
+
+def render(report: Report, width: int | None = None) -> Iterator[Line]:
+    """The table's lines, at most `width` cells wide; without a width nothing is left out."""
+    yield Line(_title(report), "title")
+    columns, dropped = fit(_columns(report), width)
+    lines = list(laid_out(columns))
+    yield Line(lines[0], "head")
+    for text in lines[1:-1]:
+        yield Line(text, "row")
+    yield Line(lines[-1], "total")
+    if report.hidden:
+        yield Line(f"{plural(report.hidden, 'more row')} in the total, not shown (--top)", "note")
+    if dropped:
+        yield Line(f"not shown for want of width: {', '.join(dropped)} (--json has all)", "note")
+    yield from (Line(text, "note") for text in notes(report.missing, report.total))
+
+
+def notes(missing: Missing, total: Row) -> Iterator[str]:
+    """What the figures leave out, one matter a line."""
+    if total.unpriced_calls:
+        yield f"unpriced: {plural(total.unpriced_calls, 'call')} ({_reasons(missing)})"
+    if missing.partial:
+        yield f"partial: {plural(missing.partial, 'call')} priced in part: their cost is a lower bound"
+    if missing.estimated:
+        yield (
+            f"estimated: {plural(missing.estimated, 'call')} whose tokens were counted here: "
+            "the provider reported none, or not to the end"
+        )
+    for currency, calls in missing.other_currencies.items():
+        yield f"left out: {plural(calls, 'call')} in {currency} (--currency {currency})"
+    if missing.lost:
+        yield f"lost: {plural(missing.lost, 'usage record')} never reached the ledger (`tokenomics doctor`)"
+    if total.calls and not (total.unpriced_calls or missing.partial or missing.estimated or missing.lost):
+        yield "nothing missing: every call has the provider's own counts and a price"
+
+
+def fit(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
+    """The columns that fit into `width`, the widest keys shortened last, and the names of the others."""
+    kept, dropped = list(columns), []
+    for name in DROPPED_FIRST:
+        if width is None or _total_width(kept) <= width:
+            break
+        found = [column for column in kept if column.name == name and not column.left]
+        kept = [column for column in kept if column not in found]
+        dropped += [column.name for column in found]
+    return (kept if width is None else _shortened(kept, width)), dropped
+
+
+def laid_out(columns: Sequence[Column]) -> Iterator[str]:
+    """The heading and the rows of columns, as lines."""
+    for cells in zip(*((column.name, *column.cells) for column in columns), strict=True):
+        padded = (_padded(cell, column) for cell, column in zip(cells, columns, strict=True))
+        yield _GAP.join(padded).rstrip()
+
+
+def width_of(text: str) -> int:
+    """Terminal cells a text takes: wide East Asian characters take two, combining ones none."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def shown(value: str | None) -> str:
+    """A name that an application gave, safe for a terminal: no control characters."""
+    if value is None:
+        return ABSENT
+    return "".join(c if c.isprintable() else "?" for c in value)
+
+
+def _title(report: Report) -> str:
+    question = report.question
+    since = question.since.strftime("%Y-%m-%d %H:%M %Z") if question.since else None
+    until = question.until.strftime("%Y-%m-%d %H:%M %Z") if question.until else None
+    period = " ".join(
+        f"{word} {moment}" for word, moment in (("since", since), ("until", until)) if moment is not None
+    )
+    return f"{period or 'all time'}; {LABEL}"
+
+
+def _columns(report: Report) -> list[Column]:
+    rows = [*report.rows, report.total]
+    keys = [
+        Column(key, _key_cells(report.rows, key, n), left=True) for n, key in enumerate(report.question.by)
+    ]
+    columns = [*(keys or [Column("", ["total"], left=True)])]
+    columns.append(Column("calls", count_column([row.calls for row in rows])))
+    for component, name in _TOKENS.items():
+        columns.append(Column(name, count_column([row.tokens[component] for row in rows])))
+    columns.append(Column("cost", money_column([row.cost_femto for row in rows], report.currency)))
+    columns.append(Column("exact", [share(_exact(row), row.calls) for row in rows]))
+    return columns
+
+
+def _key_cells(rows: Sequence[Row], key: str, position: int) -> list[str]:
+    return [*(shown(row.keys[key]) for row in rows), "" if position else "total"]
+
+
+def _exact(row: Row) -> int:
+    return row.calls - row.unpriced_calls - row.estimated_calls
+
+
+def _reasons(missing: Missing) -> str:
+    told: dict[str, int] = {}
+    for item in missing.unpriced:
+        reason = _REASONS.get(item.reason or "", shown(item.reason))
+        text = f"{shown(item.provider)}/{shown(item.model)}: {reason}"
+        told[text] = told.get(text, 0) + item.calls
+    texts = [text if len(told) == 1 else f"{calls:,} {text}" for text, calls in told.items()]
+    more = len(texts) - _REASONS_SHOWN
+    return "; ".join([*texts[:_REASONS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _total_width(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1)
+
+
+def _shortened(columns: list[Column], width: int) -> list[Column]:
+    """The columns with their widest keys cut, so that a line never wraps while that can be helped."""
+    while (excess := _total_width(columns) - width) > 0:
+        widest = max((c for c in columns if c.left), key=lambda c: c.width, default=None)
+        if widest is None or widest.width <= _NARROWEST_KEY:
+            break
+        limit = max(_NARROWEST_KEY, widest.width - excess)
+        cut = Column(_cut(widest.name, limit), [_cut(cell, limit) for cell in widest.cells], left=True)
+        columns = [cut if column is widest else column for column in columns]
+    return columns
+
+
+def _cut(text: str, limit: int) -> str:
+    if width_of(text) <= limit:
+        return text
+    while width_of(text) >= limit:
+        text = text[:-1]
+    return f"{text}~"
+
+
+def _padded(cell: str, column: Column) -> str:
+    padding = " " * (column.width - width_of(cell))
+    return cell + padding if column.left else padding + cell

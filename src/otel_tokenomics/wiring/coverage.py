@@ -1,0 +1,177 @@
+"""What is covered in this environment: client libraries, their seams, and rival instrumentations."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
+
+OURS: Final = "otel-tokenomics"
+INSTRUMENTORS: Final = "opentelemetry_instrumentor"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a client library that is hooked, by any of several names in its versions."""
+
+    module: str
+    owner: str
+    names: tuple[str, ...]
+    without: str
+    """What it means when the point is missing."""
+
+    @property
+    def title(self) -> str:
+        """The point as people write it."""
+        return f"{self.module}.{self.owner}.{'|'.join(self.names)}"
+
+
+def _stainless(library: str) -> tuple[Point, ...]:
+    module = f"{library}._base_client"
+    hooks = (
+        (("request",), "its calls are not recorded"),
+        (("_process_response",), "its calls are not recorded"),
+        (("_sleep_for_retry", "_retry_request"), "retried attempts are not counted"),
+    )
+    return tuple(
+        Point(module, owner, names, without)
+        for owner in ("SyncAPIClient", "AsyncAPIClient")
+        for names, without in hooks
+    )
+
+
+POINTS: Final[Mapping[str, tuple[Point, ...]]] = {
+    "openai": _stainless("openai"),
+    "anthropic": _stainless("anthropic"),
+}
+"""The seam's points in each covered client library, by distribution name."""
+
+UNCOVERED: Final = (
+    *("google-genai", "mistralai", "cohere", "groq", "together", "cerebras-cloud-sdk", "ollama"),
+    *("xai-sdk", "huggingface-hub", "google-generativeai"),
+)
+"""Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""
+
+RIVALS: Final[Mapping[str, str]] = {
+    "opentelemetry-instrumentation-openai-v2": "OpenTelemetry, the older package",
+    "opentelemetry-instrumentation-genai-openai": "OpenTelemetry",
+    "opentelemetry-instrumentation-genai-anthropic": "OpenTelemetry",
+    "opentelemetry-instrumentation-openai": "OpenLLMetry",
+    "opentelemetry-instrumentation-anthropic": "OpenLLMetry",
+    "openinference-instrumentation-openai": "OpenInference",
+    "openinference-instrumentation-anthropic": "OpenInference",
+    "openinference-instrumentation-langchain": "OpenInference",
+    "ddtrace": "Datadog",
+    "logfire": "Logfire",
+    "langfuse": "Langfuse",
+    "sentry-sdk": "Sentry",
+    "openlit": "OpenLIT",
+}
+"""Other instrumentations of the same calls, by distribution name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An installed client library. `error` is why its module could not be imported."""
+
+    name: str
+    version: str
+    present: tuple[str, ...] = ()
+    missing: tuple[Point, ...] = ()
+    error: str | None = None
+    covered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """An installed rival. `broken` is why it cannot be loaded; `disabled`: by OpenTelemetry's own switch."""
+
+    name: str
+    version: str
+    maker: str
+    broken: str | None = None
+    disabled: bool = False
+
+
+def clients() -> list[Client]:
+    """The installed client libraries, those with a seam first. Imports them."""
+    covered = [_client(name, version) for name in POINTS if (version := version_of(name))]
+    others = [Client(name, v, covered=False) for name in UNCOVERED if (v := version_of(name))]
+    return covered + others
+
+
+def rivals(environ: Mapping[str, str]) -> list[Rival]:
+    """The installed rival instrumentations. Loads those that OpenTelemetry would load."""
+    disabled = {name.strip() for name in environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
+    found = [
+        _rival(name, version, maker, disabled)
+        for name, maker in RIVALS.items()
+        if (version := version_of(name))
+    ]
+    return found + list(_native())
+
+
+def entry_points() -> list[str]:
+    """Our own entry points that an installation registered; without them nothing is found."""
+    groups = (INSTRUMENTORS, "opentelemetry_logs_exporter")
+    return [point.name for group in groups for point in metadata.entry_points(group=group) if _is_ours(point)]
+
+
+def version_of(distribution: str) -> str | None:
+    """The installed version of a distribution."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _client(name: str, version: str) -> Client:
+    points = POINTS[name]
+    try:
+        module = importlib.import_module(points[0].module)
+    except Exception as error:
+        return Client(name, version, missing=points, error=f"{type(error).__name__}: {error}")
+    held = [point for point in points if _has(module, point)]
+    missing = tuple(point for point in points if point not in held)
+    return Client(name, version, tuple(point.title for point in held), missing)
+
+
+def _has(module: object, point: Point) -> bool:
+    owner = getattr(module, point.owner, None)
+    return any(hasattr(owner, name) for name in point.names)
+
+
+def _rival(name: str, version: str, maker: str, disabled: set[str]) -> Rival:
+    points = [p for p in metadata.entry_points(group=INSTRUMENTORS) if _distribution(p) == name]
+    off = bool(points) and all(point.name in disabled for point in points)
+    return Rival(name, version, maker, None if off else _fault(points), off)
+
+
+def _fault(points: list[metadata.EntryPoint]) -> str | None:
+    """Why `opentelemetry-instrument` cannot load an instrumentor. It only logs this, at DEBUG."""
+    for point in points:
+        try:
+            point.load()
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _native() -> Iterator[Rival]:
+    """anthropic traces itself since 1.14, on by default."""
+    version = version_of("anthropic")
+    if version is not None and importlib.util.find_spec("anthropic._tracing") is not None:
+        yield Rival("anthropic", version, "its own tracer, on by default")
+
+
+def _distribution(point: metadata.EntryPoint) -> str | None:
+    name = point.dist.name if point.dist else None
+    return None if name is None else re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _is_ours(point: metadata.EntryPoint) -> bool:
+    return _distribution(point) == OURS

@@ -1,0 +1,32 @@
+"""Flushing when a container is stopped: opt-in, since a signal handler belongs to the application."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+
+def flush_on_sigterm(flush: Callable[[], None]) -> bool:
+    """Call `flush` when SIGTERM ends this process, which by default loses what the SDK has queued.
+
+    Installs a handler only on the main thread and only where nobody else has: whoever handles SIGTERM
+    ends the process by itself, and the SDK then flushes. After `flush`, whether it failed or not, the
+    default action ends the process as if there had been no handler. Whether it was installed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        try:
+            flush()
+        finally:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, handle)
+    return True
