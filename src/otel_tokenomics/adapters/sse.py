@@ -42,6 +42,11 @@ class UsageLines:
             self.done = True
         return list(_payloads(whole)) if _USAGE.search(whole) else []
 
+    @property
+    def between_lines(self) -> bool:
+        """Whether no line is unfinished."""
+        return not self._held
+
     def rest(self) -> list[bytes]:
         """Payloads of a last line that was never ended."""
         return list(_payloads(b"".join(self._held)))
@@ -80,6 +85,11 @@ class UsageFrames:
                 found.append(event)
         self._held = text[end:] if len(text) - end <= _MOST_HELD else b""
         return found
+
+    @property
+    def between_lines(self) -> bool:
+        """Never known: a frame may end anywhere."""
+        return False
 
     def rest(self) -> list[bytes]:
         """Nothing: an unfinished frame holds no event."""

@@ -7,6 +7,7 @@ for every call there is; their responses are httpx's, of either generation. Both
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from otel_tokenomics.model.usage import MISSING, Usage
 _MOST_BODY = 1 << 20
 _MOST_KEPT = 256 << 10
 _LARGE_EMBEDDINGS = 16 << 10
+Address = tuple[str | None, int | None]
+
 _HEAD = 8
 """Pieces of a stream among which its first event is, which names the response and the model."""
 
@@ -146,6 +149,16 @@ class StainlessMeter:
         elif "event-stream" in kind or (self._facts.stream and not kind.startswith(("audio/", "image/"))):
             self._lines = UsageLines()
 
+    def skim(self, data: bytes) -> bool:
+        """Keep quiet bytes for an estimate; false if they must be fed, as the first and any inner ones must."""
+        lines = self._lines
+        if not self._kept or lines is None or not lines.between_lines:
+            return False
+        if self._kept_size < _MOST_KEPT:
+            self._kept.append(data)
+            self._kept_size += len(data)
+        return True
+
     def feed(self, data: bytes) -> None:
         """Search the bytes for usage; keep some, in case there is none."""
         lines = self._lines
@@ -271,12 +284,20 @@ def may_ask_for_usage(body: Any) -> bool:
     return isinstance(options, dict) and "include_usage" not in options
 
 
-def address(client: Any) -> tuple[str | None, int | None]:
-    """Host and port of the client's base URL. Never its path or query."""
+_addresses: weakref.WeakKeyDictionary[Any, tuple[Any, Address]] = weakref.WeakKeyDictionary()
+
+
+def address(client: Any) -> Address:
+    """Host and port of the client's base URL. Never its path or query. Remembered for each client."""
     url = getattr(client, "base_url", None)
+    known = _addresses.get(client)
+    if known is not None and known[0] is url:
+        return known[1]
     host = getattr(url, "host", None)
     port = getattr(url, "port", None)
-    return (host if isinstance(host, str) and host else None), (port if isinstance(port, int) else None)
+    found = (host if isinstance(host, str) and host else None), (port if isinstance(port, int) else None)
+    _addresses[client] = (url, found)
+    return found
 
 
 def usage_or_missing(usage: Usage) -> Usage:

@@ -25,6 +25,7 @@ class Call:
         "_desk",
         "_entry",
         "_flow",
+        "_skim",
         "_span_token",
         "_token",
         "followed",
@@ -37,6 +38,7 @@ class Call:
         self.followed = False
         self.veils = False
         self._desk, self._entry = desk, entry
+        self._skim = meter.skim
         self._token: Token[Call | None] | None = None
         self._span_token: Any = None
         self._flow: Flow | None = flow(desk, entry, meter)
@@ -84,6 +86,10 @@ class Call:
         if self._flow is not None:
             self._step(Chunk(data))
 
+    def skim(self, data: bytes) -> bool:
+        """Whether the flow need not wake for these quiet bytes."""
+        return self._flow is None or self._skim(data)
+
     def end(self, error: BaseException | None = None, early: bool = False) -> None:
         """The call is over. Only the first end counts."""
         if self._flow is not None:
@@ -119,6 +125,7 @@ class Shield:
 
     def __init__(self, request: Any) -> None:
         self.request = request
+        self._skim = meter.skim
         self._token: Token[Call | None] | None = None
 
     def __enter__(self) -> Shield:

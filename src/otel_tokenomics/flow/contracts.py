@@ -40,6 +40,9 @@ class Meter(Protocol):
     def feed(self, data: bytes) -> None:
         """Decoded bytes of the body passed by, split anywhere."""
 
+    def skim(self, data: bytes) -> bool:
+        """Whether `feed` need not read these bytes, whole lines without usage. Called for most chunks."""
+
     @property
     def complete(self) -> bool:
         """Whether the final usage has been seen."""

@@ -9,24 +9,31 @@ a stream whose options we did not touch never meets it.
 from __future__ import annotations
 
 import json
+import re
 
 _NEEDLE = b'"usage"'
-_NULLS = (
-    (b',"usage":null', b""),
-    (b', "usage": null', b""),
-    (b'"usage":null,', b""),
-    (b'"usage": null, ', b""),
-)
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+USUAL_NULL = b',"usage":null'
+_OTHER_NULLS = (b', "usage": null', b'"usage":null,', b'"usage": null, ')
 _MOST_HELD = 8 << 20
 
 
-class Veil:
-    """Lifts whole lines of a server-sent event stream through; holds an unfinished line until it is whole."""
+def is_quiet(text: bytes) -> bool:
+    """Whether bytes of a stream are whole lines in which nobody has anything to read or to hide."""
+    return _NEEDLE not in text and text.endswith(b"\n") and b"[DONE]" not in text
 
-    __slots__ = ("_skip_blank", "held")
+
+class Veil:
+    """Lifts whole lines of a server-sent event stream through; holds an unfinished line until it is whole.
+
+    `idle`: nothing is held, and no line is still to be hidden.
+    """
+
+    __slots__ = ("_skip_blank", "held", "idle")
 
     def __init__(self) -> None:
         self.held = b""
+        self.idle = True
         self._skip_blank = False
 
     def lift(self, data: bytes) -> bytes:
@@ -38,8 +45,11 @@ class Veil:
             whole, rest = text, b""
         skip = self._skip_blank
         if skip or _NEEDLE in whole:
-            whole, skip = _without_usage(whole, skip)
-        self.held, self._skip_blank = rest, skip
+            if skip or _USAGE.search(whole):
+                whole, skip = _without_usage(whole, skip)
+            else:
+                whole = _without_null(whole)
+        self.held, self._skip_blank, self.idle = rest, skip, not (rest or skip)
         return whole
 
     def release(self) -> bytes:
@@ -62,14 +72,16 @@ def _without_usage(text: bytes, skip_blank: bool) -> tuple[bytes, bool]:
 
 
 def _without_null(line: bytes) -> bytes:
-    for null, nothing in _NULLS:
-        line = line.replace(null, nothing, 1)
+    if USUAL_NULL in line:
+        return line.replace(USUAL_NULL, b"")
+    for null in _OTHER_NULLS:
+        line = line.replace(null, b"")
     return line
 
 
 def _is_ours(line: bytes) -> bool:
     """The one chunk with a usage and no choices."""
-    if not line.startswith(b"data:"):
+    if not line.startswith(b"data:") or not _USAGE.search(line):
         return False
     try:
         event = json.loads(line[5:])

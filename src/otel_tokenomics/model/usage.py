@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 UsageSource = Literal["provider", "stream_partial", "tokenizer", "heuristic", "missing"]
@@ -29,6 +30,7 @@ OUTPUT_COMPONENTS = ("output", "reasoning")
 TOKEN_COMPONENTS = INPUT_COMPONENTS + OUTPUT_COMPONENTS
 
 
+@lru_cache(maxsize=512)
 def component_of(bucket: str) -> str:
     """The component a bucket belongs to: `cache_write.1h` belongs to `cache_write`."""
     return bucket.partition(".")[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
 
-from otel_tokenomics.flow import guard
+from otel_tokenomics.flow import guard, late
+from otel_tokenomics.flow.guard import guarded
 from otel_tokenomics.model.money import as_double
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS
@@ -23,6 +26,9 @@ _SECONDS = tuple(0.01 * 2**power for power in range(14))
 _TOKENS = tuple(4**power for power in range(14))
 _MONEY = tuple(1e-6 * 4**power for power in range(14))
 _MOST_CACHED = 512
+_MANY = 256
+
+_waiting: deque[tuple[Metrics, UsageRecord, Context | None]] = deque()
 
 Observe = Callable[[], Iterable[Observation]]
 
@@ -45,6 +51,13 @@ class Metrics:
         Metrics._publishing = weakref.ref(self)
 
     def record(self, record: UsageRecord, context: Context | None) -> None:
+        """Take note of one call. It is folded in when metrics are collected, or when many wait."""
+        _waiting.append((self, record, context))
+        if len(_waiting) >= _MANY:
+            late.start()
+            late.submit(fold)
+
+    def fold(self, record: UsageRecord, context: Context | None) -> None:
         """Record the distributions of one call, and add it to the totals if it was, or may be, billed."""
         if record.billed or record.possibly_billed:
             ACCOUNTS.add(record)
@@ -166,10 +179,26 @@ class Metrics:
         mine = weakref.ref(self)
 
         def callback(options: CallbackOptions) -> Iterable[Observation]:
+            fold()
             current = Metrics._publishing
             return list(observe()) if current is not None and current() is mine() else []
 
         meter.create_observable_counter(name, [callback], unit, brief)
+
+
+def fold() -> None:
+    """Fold every waiting call into histograms and totals, off the callers' path.
+
+    Runs in a collection's callbacks, which the SDK calls before it reads the histograms, so that a
+    collection sees every call that ended before it.
+    """
+    while True:
+        try:
+            metrics, record, context = _waiting.popleft()
+        except IndexError:
+            return
+        with guarded("metrics.fold"):
+            metrics.fold(record, context)
 
 
 def _put_models(labels: Labels, requested: str | None, served: str | None) -> None:
@@ -260,3 +289,6 @@ def _flags() -> Iterator[Observation]:
 
 def _lost() -> Iterator[Observation]:
     yield Observation(outbox.lost())
+
+
+os.register_at_fork(after_in_child=_waiting.clear)
