@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -26,6 +27,12 @@ def require_tool(name: str, reason: str = "") -> str:
     """The path of an executable; without it, skip with a reason, or fail under `CI=true`."""
     path = shutil.which(name)
     return path if path is not None else missing(f"the tool {name} is not on PATH", reason)
+
+
+def require_installed() -> None:
+    """Skip, or fail under `CI=true`, when the project is only on the path: then it has no entry points."""
+    if not entry_points(name="tokenomics_ledger"):
+        missing("the project is not installed", "its entry points exist only then; run `make test`")
 
 
 def missing(what: str, reason: str = "") -> NoReturn:

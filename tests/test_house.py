@@ -7,11 +7,10 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from tests._required import missing, require
+from tests._required import require, require_installed
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("openai", "anthropic", "httpx", "httpx2", "tiktoken", "opentelemetry.sdk", "grpc", "rich", "sqlite3")
@@ -50,6 +49,7 @@ def test_imports_flow_one_way() -> None:
     [
         ("pricing", "import otel_tokenomics.telemetry.names", "One-way flow between the rooms"),
         ("flow", "import otel_tokenomics.adapters.openai", "One-way flow between the rooms"),
+        ("wiring", "import otel_tokenomics.cli.console", "One-way flow between the rooms"),
         ("adapters", "import openai", "Nobody imports a provider SDK or an HTTP library"),
         ("wiring", "import httpx", "Nobody imports a provider SDK or an HTTP library"),
         ("model", "import opentelemetry.trace", "Only telemetry, the ledger's exporter and wiring"),
@@ -99,8 +99,7 @@ def test_the_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
 
 
 def test_every_entry_point_is_there() -> None:
-    if not entry_points(name="tokenomics_ledger"):
-        missing("the project is not installed", "entry points exist only then: run `make test`")
+    require_installed()
     program = (
         "from importlib.metadata import distribution\n"
         "for point in distribution('otel-tokenomics').entry_points:\n"

@@ -15,6 +15,7 @@ import anthropic
 import httpx
 import openai
 import pytest
+from tests._required import require_installed
 
 from otel_tokenomics.cli.console import CommandError
 from otel_tokenomics.cli.demo import stage
@@ -241,6 +242,7 @@ def records(ledger: Path) -> list[dict[str, Any]]:
 
 
 def test_the_demo_accounts_for_every_call(tmp_path: Path) -> None:
+    require_installed()
     ledger = tmp_path / "ledger.sqlite3"
     shown = demo(ledger)
     assert shown.returncode == 0, shown.stdout + shown.stderr
