@@ -150,7 +150,7 @@ class StainlessMeter:
             self._lines = UsageLines()
 
     def skim(self, data: bytes) -> bool:
-        """Keep quiet bytes for an estimate; false if they must be fed, as the first and any inner ones must."""
+        """Keep quiet bytes for an estimate; false for those that must be fed, as the first must."""
         lines = self._lines
         if not self._kept or lines is None or not lines.between_lines:
             return False

@@ -125,7 +125,6 @@ class Shield:
 
     def __init__(self, request: Any) -> None:
         self.request = request
-        self._skim = meter.skim
         self._token: Token[Call | None] | None = None
 
     def __enter__(self) -> Shield:
