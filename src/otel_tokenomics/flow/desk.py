@@ -132,8 +132,7 @@ class Desk:
                 reading.usage = self._estimator.usage(draft)
             self._finish(entry, reading, Verdict.BILLED, ending, duration)
 
-        late.start()
-        late.submit(job)
+        late.soon(job)
 
     def _finish(self, entry: Entry, reading: Reading, verdict: Verdict, ending: Ended, duration: int) -> None:
         if ending.error is not None and verdict is Verdict.NOT_BILLED:

@@ -72,6 +72,15 @@ def submit(job: Job) -> None:
     _worker.jobs.put(job)
 
 
+def soon(job: Job) -> None:
+    """Do `job` later, or now if this is already the late thread."""
+    if threading.current_thread() is _worker.thread:
+        job()
+    else:
+        start()
+        submit(job)
+
+
 def at_exit(job: Job) -> None:
     """Do `job` once when the interpreter exits, before the queue is drained for the last time."""
     _worker.farewells.append(job)

@@ -1,0 +1,58 @@
+"""The environment variables of otel-tokenomics. `opentelemetry-instrument --help` lists them."""
+
+OTEL_TOKENOMICS_CONFIG = "OTEL_TOKENOMICS_CONFIG"
+"""
+.. envvar:: OTEL_TOKENOMICS_CONFIG
+
+Path of a TOML configuration file. Unknown keys are errors.
+"""
+
+OTEL_TOKENOMICS_LEDGER = "OTEL_TOKENOMICS_LEDGER"
+"""
+.. envvar:: OTEL_TOKENOMICS_LEDGER
+
+Path of the SQLite ledger, or ``off``. Default: ``~/.local/state/otel-tokenomics/ledger.sqlite3``
+"""
+
+OTEL_TOKENOMICS_SPANS = "OTEL_TOKENOMICS_SPANS"
+"""
+.. envvar:: OTEL_TOKENOMICS_SPANS
+
+``auto`` (default) annotates another instrumentation's inference span and makes one of its own where there is
+none; ``own``, ``annotate`` and ``off`` force it.
+"""
+
+OTEL_TOKENOMICS_ESTIMATE = "OTEL_TOKENOMICS_ESTIMATE"
+"""
+.. envvar:: OTEL_TOKENOMICS_ESTIMATE
+
+How to count what a provider did not report: ``tokenizer`` (default), ``heuristic`` or ``off``
+"""
+
+OTEL_TOKENOMICS_COMPAT = "OTEL_TOKENOMICS_COMPAT"
+"""
+.. envvar:: OTEL_TOKENOMICS_COMPAT
+
+Older names to emit as well, separated by commas. Default: ``cache_creation``
+"""
+
+OTEL_TOKENOMICS_STRICT = "OTEL_TOKENOMICS_STRICT"
+"""
+.. envvar:: OTEL_TOKENOMICS_STRICT
+
+Raise faults of the instrumentation instead of swallowing them. For tests and staging. Default: ``false``
+"""
+
+OTEL_TOKENOMICS_DISABLED = "OTEL_TOKENOMICS_DISABLED"
+"""
+.. envvar:: OTEL_TOKENOMICS_DISABLED
+
+The one switch: ``true`` instruments nothing. Default: ``false``
+"""
+
+OTEL_TOKENOMICS_FLUSH_ON_SIGTERM = "OTEL_TOKENOMICS_FLUSH_ON_SIGTERM"
+"""
+.. envvar:: OTEL_TOKENOMICS_FLUSH_ON_SIGTERM
+
+Flush records before a SIGTERM that nobody else handles ends the process. Default: ``false``
+"""

@@ -1,0 +1,215 @@
+"""Settings: a TOML file, and the environment over it. What is not known is an error, with its line."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from otel_tokenomics.model.attribution import OWNERS
+
+SpanMode = Literal["auto", "own", "annotate", "off"]
+EstimateMode = Literal["tokenizer", "heuristic", "off"]
+
+PREFIX = "OTEL_TOKENOMICS_"
+SPAN_MODES = ("auto", "own", "annotate", "off")
+ESTIMATE_MODES = ("tokenizer", "heuristic", "off")
+COMPATS = ("cache_creation", "legacy_token_usage")
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be: the message says where it stands, what is wrong, and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set.
+
+    `ledger` is a path, or `None` when there is no ledger. `hosts` maps a host, or `*.suffix`, to a provider.
+    `attribution` names standing owners, such as `team`. `sources` says where each setting comes from.
+    """
+
+    disabled: bool = False
+    ledger: Path | None = None
+    spans: SpanMode = "auto"
+    estimate: EstimateMode = "tokenizer"
+    strict: bool = False
+    compat: frozenset[str] = frozenset({"cache_creation"})
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    attribution: Mapping[str, str] = field(default_factory=dict)
+    flush_on_sigterm: bool = False
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def default_ledger_path(environ: Mapping[str, str]) -> Path:
+    """`$XDG_STATE_HOME/otel-tokenomics/ledger.sqlite3`, by default under `~/.local/state`."""
+    state = environ.get("XDG_STATE_HOME")
+    home = Path(environ.get("HOME") or "~").expanduser()
+    return (Path(state) if state else home / ".local" / "state") / "otel-tokenomics" / "ledger.sqlite3"
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings in force.
+
+    Raises:
+        ConfigError: for a file that cannot be read, a key that is not known, or a value that cannot be.
+    """
+    settings = Settings(ledger=default_ledger_path(environ))
+    if path := environ.get(PREFIX + "CONFIG"):
+        settings = _Document.read(Path(path)).over(settings)
+    for name, (key, parse) in _VARIABLES.items():
+        value = environ.get(PREFIX + name)
+        if value is not None:
+            settings = _set(settings, key, parse(value.strip(), PREFIX + name), PREFIX + name)
+    return settings
+
+
+def _set(settings: Settings, key: str, value: Any, source: str) -> Settings:
+    return replace(settings, **{key: value}, sources={**settings.sources, key: source})
+
+
+def _ledger(value: Any, where: str) -> Path | None:
+    text = _text(value, where)
+    return None if text.lower() == "off" else Path(text).expanduser()
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{where} must be a non-empty string, not {value!r}")
+    return value
+
+
+def _switch(value: Any, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _TRUE + _FALSE:
+        return value.lower() in _TRUE
+    raise ConfigError(f"{where} must be true or false, not {value!r}")
+
+
+def _choice(allowed: tuple[str, ...]) -> Callable[[Any, str], str]:
+    def parse(value: Any, where: str) -> str:
+        if value not in allowed:
+            raise ConfigError(
+                f"{where} is {value!r}; it must be {_either(allowed)}{_nearest(value, allowed)}"
+            )
+        return str(value)
+
+    return parse
+
+
+def _compat(value: Any, where: str) -> frozenset[str]:
+    named = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(named, list):
+        raise ConfigError(f"{where} must be a list of {_either(COMPATS)}, not {value!r}")
+    check = _choice(COMPATS)
+    return frozenset(check(name, where) for name in named if name != "")
+
+
+def _table(value: Any, where: str) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a table, not {value!r}")
+    return {key: _text(entry, f"{where}.{key}") for key, entry in value.items()}
+
+
+def _owners(value: Any, where: str) -> Mapping[str, str]:
+    owners = _table(value, where)
+    for name in owners:
+        if name not in OWNERS:
+            raise ConfigError(
+                f"{where}.{name} is not known{_nearest(name, OWNERS)}; it must be {_either(OWNERS)}"
+            )
+    return owners
+
+
+_VARIABLES: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "DISABLED": ("disabled", _switch),
+    "LEDGER": ("ledger", _ledger),
+    "SPANS": ("spans", _choice(SPAN_MODES)),
+    "ESTIMATE": ("estimate", _choice(ESTIMATE_MODES)),
+    "STRICT": ("strict", _switch),
+    "COMPAT": ("compat", _compat),
+    "FLUSH_ON_SIGTERM": ("flush_on_sigterm", _switch),
+}
+_KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "ledger.path": ("ledger", _ledger),
+    "spans.mode": ("spans", _choice(SPAN_MODES)),
+    "estimate.mode": ("estimate", _choice(ESTIMATE_MODES)),
+    "telemetry.compat": ("compat", _compat),
+    "shutdown.flush_on_sigterm": ("flush_on_sigterm", _switch),
+    "hosts": ("hosts", _table),
+    "attribution": ("attribution", _owners),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A configuration file, with its text so that an error can name the line."""
+
+    path: Path
+    text: str
+    tables: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> _Document:
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} (from {PREFIX}CONFIG) cannot be read: {error}") from None
+        try:
+            return cls(path, text, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from None
+
+    def over(self, settings: Settings) -> Settings:
+        for key, value in self._entries():
+            where = f"{self.path}, line {self._line(key)}: {key}"
+            if key not in _KEYS:
+                raise ConfigError(
+                    f"{where} is not known{_nearest(key, tuple(_KEYS))}; known: {', '.join(_KEYS)}"
+                )
+            name, parse = _KEYS[key]
+            settings = _set(settings, name, parse(value, where), f"{self.path}:{self._line(key)}")
+        return settings
+
+    def _entries(self) -> list[tuple[str, Any]]:
+        entries: list[tuple[str, Any]] = []
+        for table, value in self.tables.items():
+            if table in _KEYS or not isinstance(value, dict) or not value:
+                entries.append((table, value))
+            else:
+                entries.extend((f"{table}.{key}", entry) for key, entry in value.items())
+        return entries
+
+    def _line(self, key: str) -> int:
+        """The line on which a key stands, as far as a search can tell; 1 if it cannot."""
+        table, _, name = key.partition(".")
+        inside = not name
+        for number, line in enumerate(self.text.splitlines(), 1):
+            bare = line.split("#")[0].strip()
+            if bare == f"[{table}]":
+                if not name:
+                    return number
+                inside = True
+            elif bare.startswith("["):
+                inside = not name
+            elif inside and bare.split("=")[0].strip().strip("\"'") == (name or table):
+                return number
+        return 1
+
+
+def _either(allowed: tuple[str, ...]) -> str:
+    return ", ".join(allowed[:-1]) + f" or {allowed[-1]}"
+
+
+def _nearest(word: Any, allowed: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(str(word), allowed, 1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+FIELDS = tuple(f.name for f in fields(Settings) if f.name != "sources")
