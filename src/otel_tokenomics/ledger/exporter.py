@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from otel_tokenomics.ledger.errors import LedgerError
 from otel_tokenomics.ledger.location import OFF, ledger_path
 from otel_tokenomics.ledger.row import Row, row_of
-from otel_tokenomics.ledger.store import Ledger, Loss
+from otel_tokenomics.ledger.store import BUSY_SECONDS, Ledger, Loss
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.outbox import BOUND, Entry, Outbox
 
@@ -43,7 +43,7 @@ class LedgerExporter(LogRecordExporter):
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         place = ledger_path(os.environ) if path is None else _given(path)
-        self._ledger = Ledger(place) if place else None
+        self._ledger = Ledger(place, BUSY_SECONDS) if place else None
         self._outbox = Outbox() if place else None
         self._resource: Mapping[str, Any] | None = None
         self._waiting: deque[Row] = deque()
