@@ -22,7 +22,7 @@ from otel_tokenomics.cli.demo import stage
 from otel_tokenomics.cli.demo.provider import LoopbackProvider
 
 QUESTION = "Which spade is right for clay?"
-SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"
+SONNET = "claude-sonnet-5-5"
 
 
 @pytest.fixture
@@ -149,8 +149,9 @@ def test_a_message_streams_as_it_is(claude: anthropic.Anthropic) -> None:
     assert streamed.model == plain.model == SONNET
 
 
-def test_an_alias_is_served_by_a_dated_model(claude: anthropic.Anthropic) -> None:
-    assert tell(claude, model=HAIKU).model == "claude-haiku-4-5-20251001"
+def test_an_alias_is_served_by_a_dated_model(gpt: openai.OpenAI) -> None:
+    assert ask(gpt).model == "gpt-5.4-mini-2026-03-17"
+    assert gpt.responses.create(model="gpt-5.4-mini", input=QUESTION).model == "gpt-5.4-mini-2026-03-17"
 
 
 def test_counting_tokens(claude: anthropic.Anthropic) -> None:

@@ -19,8 +19,8 @@ from otel_tokenomics import attribute
 
 GPT: Final = "gpt-5.4-mini"
 EMBEDDING: Final = "text-embedding-3-small"
-SONNET: Final = "claude-sonnet-4-6"
-HAIKU: Final = "claude-haiku-4-5"
+SONNET: Final = "claude-sonnet-5-5"
+HAIKU: Final = "claude-haiku-5-5"
 
 HANDBOOK: Final = "You are the assistant of a shop for garden tools. Answer from the handbook only. " * 120
 QUESTION: Final = "Which spade is right for clay?"

@@ -12,8 +12,6 @@ from typing import Any
 
 from otel_tokenomics.cli.demo.replies import Event, Json, Reply, Request, example, tokens
 
-# A dated id is served for an alias, so that a price rests on what was served.
-_SERVED = {"claude-haiku-4-5": "claude-haiku-4-5-20251001"}
 _KINDS = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
 
 
@@ -44,12 +42,11 @@ def count_tokens(request: Request) -> Reply:
 
 
 def _head(request: Request) -> Json:
-    model = request.body.get("model")
     return {
         "id": request.identity("msg_"),
         "type": "message",
         "role": "assistant",
-        "model": _SERVED.get(str(model), model),
+        "model": request.body.get("model"),
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

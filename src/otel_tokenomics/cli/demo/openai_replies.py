@@ -12,6 +12,8 @@ from typing import Any
 
 from otel_tokenomics.cli.demo.replies import Event, Json, Reply, Request, example, tokens
 
+# A dated model answers for an alias, so that a price rests on what was served.
+_SERVED = {"gpt-5.4-mini": "gpt-5.4-mini-2026-03-17", "gpt-5.4-nano": "gpt-5.4-nano-2026-03-17"}
 _CREATED = 1_780_000_000
 _CACHE_FLOOR, _CACHE_STEP = 1_024, 128
 _REASONING = {"minimal": 16, "low": 64, "medium": 256, "high": 1_024, "xhigh": 4_096}
@@ -101,12 +103,16 @@ def moderations(request: Request) -> Reply:
     return Reply({"id": request.identity("modr-"), "model": model, "results": [result]})
 
 
+def _served(body: Json) -> str | None:
+    return _SERVED.get(str(body.get("model")), body.get("model"))
+
+
 def _chat_head(request: Request, kind: str) -> Json:
     return {
         "id": request.identity("chatcmpl-"),
         "object": kind,
         "created": _CREATED,
-        "model": request.body.get("model"),
+        "model": _served(request.body),
         "service_tier": "default",
         "system_fingerprint": "fp_loopback",
     }
@@ -183,7 +189,7 @@ def _response(request: Request, words: list[str], status: str) -> Json:
         "incomplete_details": None,
         "instructions": body.get("instructions"),
         "metadata": {},
-        "model": body.get("model"),
+        "model": _served(body),
         "output": [_output_message(request, words)] if done else [],
         "parallel_tool_calls": True,
         "service_tier": "default",
