@@ -46,7 +46,8 @@ _ROUTES = Routes(
     Route("POST", "runs/*/cancel", "chat", "polled"),
     Route("GET", "threads/*/runs/*", "chat", "polled"),
 )
-_ASKABLE = frozenset({"chat", "text_completion"})
+_ASKABLE = frozenset({"chat/completions", "completions"})
+"""Routes that know `stream_options.include_usage`; any other refuses it as an unknown parameter."""
 _RUNTIMES = {"bedrock": "aws.bedrock", "vertex": "gcp.vertex_ai"}
 _UNFINISHED = frozenset({"queued", "in_progress", "requires_action", "cancelling"})
 _AZURE_ASKS_SINCE = "2024-09-01"
@@ -86,8 +87,7 @@ class OpenAI:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
         ask = (
             facts.stream
-            and facts.operation in _ASKABLE
-            and facts.route != "responses"
+            and facts.route in _ASKABLE
             and may_ask_for_usage(options.json_data)
             and self._can_ask(client, facts, options.json_data)
         )
@@ -106,7 +106,7 @@ class OpenAI:
         return known.provider, False, known.usage_in_streams
 
     def _can_ask(self, client: Any, facts: Facts, body: Mapping[str, Any]) -> bool:
-        if facts.route == "responses" or facts.operation not in _ASKABLE:
+        if facts.route not in _ASKABLE:
             return False
         if facts.provider == "azure.ai.openai":
             version = getattr(client, "_api_version", None)
