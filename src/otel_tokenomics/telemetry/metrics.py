@@ -10,7 +10,14 @@ from functools import partial
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Histogram,
+    Meter,
+    MeterProvider,
+    Observation,
+    get_meter_provider,
+)
 
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.guard import guarded
@@ -38,10 +45,11 @@ class Metrics:
 
     _publishing: weakref.ref[Metrics] | None = None
 
-    def __init__(self, provider: MeterProvider | None = None) -> None:
+    def __init__(self, provider: MeterProvider | None = None, legacy: bool = False) -> None:
         meter = (provider or get_meter_provider()).get_meter("otel_tokenomics", __version__)
         self._labels: dict[tuple[Any, ...], Labels] = {}
         self._histograms(meter)
+        self._legacy = _legacy_histogram(meter) if legacy else None
         self._token_counters(meter)
         self._other_counters(meter)
         self._self_counters(meter)
@@ -75,6 +83,10 @@ class Metrics:
             self._input.record(total, labels, context)
         if (total := usage.output_tokens) is not None:
             self._output.record(total, labels, context)
+        if self._legacy is not None:
+            for kind, total in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+                if total is not None:
+                    self._legacy.record(total, {**labels, names.TOKEN_TYPE: kind}, context)
         if cost.amount_femto is not None:
             self._cost.record(
                 as_double(cost.amount_femto), {**labels, names.COST_CURRENCY: cost.currency}, context
@@ -184,6 +196,16 @@ class Metrics:
             return list(observe()) if current is not None and current() is mine() else []
 
         meter.create_observable_counter(name, [callback], unit, brief)
+
+
+def _legacy_histogram(meter: Meter) -> Histogram:
+    """The metric that dashboards made before the counters read."""
+    return meter.create_histogram(
+        names.METRIC_LEGACY_TOKENS,
+        "{token}",
+        "Tokens of one operation, by type.",
+        explicit_bucket_boundaries_advisory=_TOKENS,
+    )
 
 
 def fold() -> None:

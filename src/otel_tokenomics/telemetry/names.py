@@ -17,6 +17,7 @@ RESPONSE_ID: Final = "gen_ai.response.id"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 - a name, no secret
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - a name, no secret
 TOOL_NAME: Final = "gen_ai.tool.name"
 
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
@@ -102,6 +103,7 @@ METRIC_OPERATION_OUTPUT: Final = "gen_ai.client.inference.operation.output_token
 METRIC_DURATION: Final = "gen_ai.client.inference.duration"
 METRIC_FIRST_CHUNK: Final = "gen_ai.client.inference.time_to_first_chunk"
 METRIC_OPERATION_COST: Final = "gen_ai.client.operation.cost"
+METRIC_LEGACY_TOKENS: Final = "gen_ai.client.token.usage"
 METRIC_COST: Final = "tokenomics.client.inference.usage.cost"
 METRIC_TOOL_REQUESTS: Final = "tokenomics.client.inference.usage.tool_requests"
 METRIC_UNPRICED: Final = "tokenomics.client.inference.unpriced_operations"

@@ -42,9 +42,12 @@ class Page:
 class Spans:
     """Opens and closes the spans of calls, in one of the four modes."""
 
-    def __init__(self, provider: TracerProvider | None = None, mode: SpanMode = "auto") -> None:
+    def __init__(
+        self, provider: TracerProvider | None = None, mode: SpanMode = "auto", cache_creation: bool = True
+    ) -> None:
         self._tracer = trace.get_tracer(SCOPE, __version__, provider)
         self._mode = mode
+        self._hidden = () if cache_creation else (names.CACHE_CREATION_TOKENS,)
 
     def open(self, facts: Facts, started_ns: int) -> Page:
         """A page with our own span, with the foreign one around the call, or awaiting the client's own."""
@@ -86,7 +89,8 @@ class Spans:
         if span is None or not span.is_recording():
             return
         known = getattr(span, "attributes", None) or {}
-        _set(span, {key: value for key, value in record_labels(record).items() if key not in known})
+        labels = record_labels(record)
+        _set(span, {key: labels[key] for key in labels if key not in known and key not in self._hidden})
         page.written = True
 
     def close(self, page: Page, record: UsageRecord, ended_ns: int) -> None:
@@ -102,7 +106,7 @@ class Spans:
             return
         try:
             if span.is_recording():
-                _write(span, record)
+                _write(span, record, self._hidden)
         finally:
             span.end(ended_ns)
 
@@ -120,8 +124,10 @@ def _adopt(page: Page, span: Span) -> None:
     page.context = trace.set_span_in_context(span)
 
 
-def _write(span: Span, record: UsageRecord) -> None:
+def _write(span: Span, record: UsageRecord, hidden: tuple[str, ...]) -> None:
     labels = record_labels(record)
+    for name in hidden:
+        labels.pop(name, None)
     if record.error_type is not None:
         labels[names.ERROR_TYPE] = record.error_type
         # No description: an exception's message may carry a prompt, a key or a URL.

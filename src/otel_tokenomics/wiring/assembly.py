@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from opentelemetry import baggage
+from opentelemetry import baggage, trace
+from opentelemetry import metrics as api_metrics
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_tokenomics.attribution import ambient
-from otel_tokenomics.flow import guard
+from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
@@ -26,6 +28,7 @@ from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
 from otel_tokenomics.telemetry.teller import OpenTelemetryTeller
 from otel_tokenomics.wiring.settings import ConfigError, Settings, load
+from otel_tokenomics.wiring.shutdown import flush_on_sigterm
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
@@ -41,18 +44,31 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
 def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     """A desk that tells what it settles to the given providers, or to the global ones."""
     guard.set_strict(settings.strict)
-    spans = Spans(providers.get("tracer_provider"), settings.spans)
-    metrics = _metrics_of(providers.get("meter_provider"))
+    spans = Spans(providers.get("tracer_provider"), settings.spans, "cache_creation" in settings.compat)
+    legacy = "legacy_token_usage" in settings.compat
+    metrics = _metrics_of(providers.get("meter_provider"), legacy)
     metrics.publish()
     teller = OpenTelemetryTeller(spans, metrics, UsageEvents(providers.get("logger_provider")))
+    if settings.flush_on_sigterm:
+        flush_on_sigterm(_flush)
     estimator = None if settings.estimate == "off" else Estimator(settings.estimate)
     return Desk(_price, teller, _who(settings.attribution), estimator)
 
 
 @lru_cache(maxsize=16)
-def _metrics_of(provider: Any) -> Metrics:
+def _metrics_of(provider: Any, legacy: bool) -> Metrics:
     """One set of instruments for each provider, however often it is instrumented."""
-    return Metrics(provider)
+    return Metrics(provider, legacy)
+
+
+def _flush() -> None:
+    """Hand everything to the exporters: late settlements, then spans, metrics and records."""
+    late.drain()
+    for provider in (trace.get_tracer_provider(), api_metrics.get_meter_provider(), get_logger_provider()):
+        with guard.guarded("flush"):
+            flush = getattr(provider, "force_flush", None)
+            if flush is not None:
+                flush()
 
 
 def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:

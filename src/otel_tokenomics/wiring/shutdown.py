@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+_SECONDS = 8.0
+"""Less than the ten seconds that container runtimes usually grant between SIGTERM and SIGKILL."""
+
 
 def flush_on_sigterm(flush: Callable[[], None]) -> bool:
     """Call `flush` when SIGTERM ends this process, which by default loses what the SDK has queued.
@@ -23,7 +26,10 @@ def flush_on_sigterm(flush: Callable[[], None]) -> bool:
 
     def handle(number: int, frame: FrameType | None) -> None:
         try:
-            flush()
+            # In a thread, for a while: the interrupted code may hold a lock that the flush needs.
+            flushing = threading.Thread(target=flush, name="tokenomics-flush", daemon=True)
+            flushing.start()
+            flushing.join(_SECONDS)
         finally:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
