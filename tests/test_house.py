@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -140,3 +141,14 @@ def test_a_size_passed_is_told(tmp_path: Path) -> None:
     checked = run(sys.executable, str(ROOT / "tools" / "check_sizes.py"), str(tmp_path))
     assert checked.returncode == 1
     assert "f has 61 lines" in checked.stdout
+
+
+DOCUMENTS = sorted(str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    page = ROOT / document
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    local = [link.partition("#")[0] for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from otel_tokenomics.cli.console import CommandError
 from otel_tokenomics.cli.demo import stage
 from otel_tokenomics.cli.demo.provider import LoopbackProvider
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 QUESTION = "Which spade is right for clay?"
 SONNET = "claude-sonnet-5-5"
 
@@ -242,6 +244,12 @@ def records(ledger: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in listed.stdout.splitlines()]
 
 
+def table(text: str) -> list[list[str]]:
+    """The table by team and model, its money masked: prices change with the date, the counts do not."""
+    lines = text[text.index("\nteam ") :].lstrip().split("\nestimated")[0].splitlines()
+    return [re.sub(r"\$[\d.]+", "$", line).split() for line in lines]
+
+
 def test_the_demo_accounts_for_every_call(tmp_path: Path) -> None:
     require_installed()
     ledger = tmp_path / "ledger.sqlite3"
@@ -251,6 +259,7 @@ def test_the_demo_accounts_for_every_call(tmp_path: Path) -> None:
     assert "The replies are canned, the prices are real" in shown.stdout
     for title in (sample.title for sample in stage.SAMPLES):
         assert title in shown.stdout
+    assert table(shown.stdout) == table(README.read_text(encoding="utf-8"))
     kept = records(ledger)
     # 16 requests went out, one of which the provider failed and the client tried again.
     assert len(kept) == 15
