@@ -1,4 +1,4 @@
-"""The price book: cards compiled at build time, loaded provider by provider when one is first needed."""
+"""`PriceBook`: the compiled price cards that the package carries. Nothing here reaches for the network."""
 
 from __future__ import annotations
 
@@ -6,76 +6,110 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
-from otel_tokenomics.pricing.card import Card
-from otel_tokenomics.pricing.names import candidates
+from otel_tokenomics.model.money import UnpricedReason
+from otel_tokenomics.pricing.cards import Card, read_card
+from otel_tokenomics.pricing.names import Match, Names
+from otel_tokenomics.pricing.tariff import Tariff
+
+_MOST_TARIFFS = 4096
+
+TariffKey = tuple[str, str, str | None, str | None, str | None, bool]
+
+
+class Section:
+    """One provider's cards. A card is read from its compiled form when it is first asked for."""
+
+    __slots__ = ("_cards", "_raw", "_units", "names")
+
+    def __init__(self, raw: Mapping[str, Any], units: Mapping[str, int]) -> None:
+        self._raw: Mapping[str, Any] = raw["cards"]
+        self._units = units
+        self._cards: dict[str, Card] = {}
+        self.names = Names(self._raw, raw["names"])
+
+    def card(self, id: str) -> Card:
+        """The card of an id of the catalogue. Raises `KeyError`."""
+        if (card := self._cards.get(id)) is None:
+            card = self._cards[id] = read_card(id, self._raw[id], self._units)
+        return card
+
+    def ids(self) -> tuple[str, ...]:
+        """The ids that have a card."""
+        return tuple(self._raw)
 
 
 class PriceBook:
-    """A catalogue of price cards. `name` and `version` are recorded with every cost taken from it."""
+    """Price cards by provider and model.
 
-    def __init__(self, archive: bytes) -> None:
-        self._archive = zipfile.ZipFile(io.BytesIO(archive))
+    `name` and `version` go on every cost, so that it can be explained and reckoned again; the version ends
+    in the digest of the content. `date` is the day on which the catalogue was read.
+    """
+
+    __slots__ = ("_lock", "_providers", "_read", "_sections", "_tariffs", "_units", "date", "name", "version")
+
+    def __init__(self, manifest: Mapping[str, Any], read: Callable[[str], Mapping[str, Any]]) -> None:
+        self.name: str = manifest["name"]
+        self.version: str = manifest["version"]
+        self.date: str = manifest["date"]
+        self._providers: tuple[str, ...] = tuple(manifest["providers"])
+        self._units: Mapping[str, int] = manifest["units"]
+        self._read = read
+        self._sections: dict[str, Section] = {}
+        self._tariffs: dict[TariffKey, Tariff | UnpricedReason] = {}
         self._lock = threading.Lock()
-        self._sections: dict[str, Mapping[str, Any]] = {}
-        self._cards: dict[tuple[str, str], Card | None] = {}
-        self._manifest: dict[str, Any] = json.loads(self._archive.read("manifest.json"))
-        self.name: str = self._manifest["catalog"]
-        self.version: str = self._manifest["version"]
-        self.date: str = self._manifest["date"]
-        self.known_providers = frozenset(self._manifest["providers"])
-        self.units: Mapping[str, int] = self._manifest["units"]
 
-    def providers(self) -> list[str]:
-        """The catalogue's provider ids."""
-        return list(self._manifest["providers"])
+    def providers(self) -> tuple[str, ...]:
+        """The catalogue's providers."""
+        return self._providers
 
-    def models(self, provider: str) -> list[str]:
-        """The catalogue's model ids of one provider."""
-        return list(self._section(provider)["models"])
+    def section(self, provider: str) -> Section | None:
+        """One provider's cards, read when they are first asked for, or `None`."""
+        if (section := self._sections.get(provider)) is not None:
+            return section
+        if provider not in self._providers:
+            return None
+        with self._lock:
+            if provider not in self._sections:
+                self._sections[provider] = Section(self._read(provider), self._units)
+        return self._sections[provider]
 
-    def card(self, provider: str, model: str, exact: bool = False) -> Card | None:
-        """The card of a model by its id, a documented alias, or its id without a date or a version.
+    def match(self, provider: str, model: str) -> Match | None:
+        """The id that a model's name stands for at a provider, and how it was found."""
+        section = self.section(provider)
+        return None if section is None else section.names.find(model)
 
-        With `exact` only the first two. Never by a prefix: an unknown model has no card.
-        """
-        key = (provider, model if not exact else f"={model}")
-        if key in self._cards:
-            return self._cards[key]
-        found = self._find(provider, (model,) if exact else candidates(model))
-        if len(self._cards) < 4096:
-            self._cards[key] = found
+    def card(self, provider: str, model: str) -> Card | None:
+        """The card of a model by any of its names, or `None` when the catalogue does not know it."""
+        section, match = self.section(provider), self.match(provider, model)
+        return None if section is None or match is None else section.card(match.id)
+
+    def tariff(self, key: TariffKey, make: Callable[[], Tariff | UnpricedReason]) -> Tariff | UnpricedReason:
+        """What `make` found for a key, remembered. Names come from servers, so memory is bounded."""
+        found = self._tariffs.get(key)
+        if found is None:
+            if len(self._tariffs) >= _MOST_TARIFFS:
+                self._tariffs.clear()
+            found = self._tariffs[key] = make()
         return found
 
-    def _find(self, provider: str, names: tuple[str, ...]) -> Card | None:
-        section = self._section(provider)
-        models, aliases = section["models"], section["aliases"]
-        for name in names:
-            model = name if name in models else aliases.get(name)
-            if model is not None:
-                return Card(provider, model, models[model], self.units)
-        return None
 
-    def _section(self, provider: str) -> Mapping[str, Any]:
-        section = self._sections.get(provider)
-        if section is None:
-            with self._lock:
-                section = self._load(provider)
-                self._sections[provider] = section
-        return section
-
-    def _load(self, provider: str) -> Mapping[str, Any]:
-        if provider not in self._manifest["providers"]:
-            return {"models": {}, "aliases": {}}
-        section: Mapping[str, Any] = json.loads(self._archive.read(f"{provider}.json"))
-        return section
-
-
-@cache
+@lru_cache(maxsize=1)
 def bundled() -> PriceBook:
-    """The book that this package ships. Read from the package once; never from the network."""
-    return PriceBook(resources.files(__package__).joinpath("data/cards.zip").read_bytes())
+    """The price book that travels in the package. Raises `FileNotFoundError` if it was not packed."""
+    data = files("otel_tokenomics.pricing").joinpath("data", "cards.zip").read_bytes()
+    return read_book(data)
+
+
+def read_book(data: bytes) -> PriceBook:
+    """A price book from the bytes of its file. Raises `zipfile.BadZipFile`, `KeyError`."""
+
+    def member(name: str) -> Any:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return json.loads(archive.read(f"{name}.json"))
+
+    return PriceBook(member("manifest"), member)
