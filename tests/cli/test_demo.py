@@ -233,7 +233,7 @@ def test_a_failing_agent_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def demo(ledger: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "otel_tokenomics", "demo", "--ledger", str(ledger)]
-    environment = {**os.environ, "OTEL_SDK_DISABLED": "true"}
+    environment = {**os.environ, "OTEL_SDK_DISABLED": "true", "COLUMNS": "200"}
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
 
