@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -152,3 +153,23 @@ def test_links_lead_somewhere(document: str) -> None:
     links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
     local = [link.partition("#")[0] for link in links if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_every_variable_is_documented() -> None:
+    from otel_tokenomics import environment_variables
+
+    documented = (ROOT / "docs" / "platform.md").read_text(encoding="utf-8")
+    variables = [name for name in vars(environment_variables) if name.startswith("OTEL_")]
+    assert [name for name in variables if f"| `{name}` |" not in documented] == []
+
+
+def test_the_documented_configuration_is_one(tmp_path: Path) -> None:
+    from otel_tokenomics.wiring.settings import load
+
+    text = (ROOT / "docs" / "platform.md").read_text(encoding="utf-8")
+    indented = [block for block in text.split("\n\n") if block.lstrip("\n").startswith("    [")]
+    config = tmp_path / "tokenomics.toml"
+    config.write_text("\n".join(textwrap.dedent(block) for block in indented), encoding="utf-8")
+    settings = load({"OTEL_TOKENOMICS_CONFIG": str(config)})
+    assert settings.hosts["llm.internal.example"] == "openai"
+    assert settings.attribution["team"] == "search"
