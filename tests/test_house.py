@@ -80,6 +80,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         "otel_tokenomics/py.typed",
         "otel_tokenomics/data/o200k_base.tiktoken.xz",
         "otel_tokenomics/data/LICENSE-tiktoken",
+        "otel_tokenomics/pricing/data/LICENSE-genai-prices",
         "licenses/LICENSE",
         "licenses/NOTICE",
         "entry_points.txt",

@@ -81,8 +81,8 @@ def check() -> None:
     absent = [name for name in CLIENTS if importlib.util.find_spec(name) is None]
     if absent:
         raise CommandError(
-            f"The demo runs real client libraries, and {' and '.join(absent)} is not installed here. "
-            f"Install it, then run the demo again:\n  {sys.executable} -m pip install {' '.join(absent)}"
+            f"The demo runs real client libraries. Not installed here: {', '.join(absent)}. "
+            f"Install, then run the demo again:\n  {sys.executable} -m pip install {' '.join(absent)}"
         )
 
 
