@@ -17,7 +17,7 @@ from otel_tokenomics.ledger.row import Row, row_of
 from otel_tokenomics.ledger.store import reading
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts, Reading
-from otel_tokenomics.model.money import Cost, Line
+from otel_tokenomics.model.money import Cost, Line, unpriced
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import Usage
 from otel_tokenomics.telemetry.events import attributes
@@ -98,3 +98,14 @@ def execute(path: Path, statement: str) -> list[Any]:
         rows = connection.execute(statement).fetchall()
         connection.commit()
         return rows
+
+
+SONNET_CALL: dict[str, Any] = {
+    "provider": "anthropic",
+    "model": "claude-sonnet-4-6",
+    "served": "claude-sonnet-4-6",
+    "cost": priced(161_070_000_000_000_000),
+    "attribution": Attribution(team="support"),
+}
+MINI_CALL: dict[str, Any] = {"cost": priced(4_200_000_000_000)}
+UNPRICED_CALL: dict[str, Any] = {"served": "acme-large", "cost": unpriced("unknown_model")}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from otel_tokenomics import environment_variables
 from otel_tokenomics.ledger import queries, schema
 from otel_tokenomics.ledger.errors import LedgerError
 from otel_tokenomics.ledger.location import VARIABLE, ledger_path
 from otel_tokenomics.ledger.store import reading
 from otel_tokenomics.report.figures import plural
+
+_OLD_DAYS = 60
 
 Level = Literal["ok", "note", "problem"]
 
@@ -171,8 +175,23 @@ def _rival(rival: Any) -> Finding:
 
 
 def prices() -> Section:
-    """The price book in use."""
-    return Section("prices", "Prices", [Finding("note", "to come")])
+    """The price book in use, and how old it is."""
+    from otel_tokenomics.pricing.book import bundled
+
+    try:
+        book = bundled()
+    except Exception as error:  # noqa: BLE001 - a broken installation is a finding, not a crash
+        text = f"the price book cannot be read ({type(error).__name__}: {error}): every call is unpriced"
+        advice = "Install otel-tokenomics again"
+        return Section("prices", "Prices", [Finding("problem", text, advice)], {"error": str(error)})
+    age = (datetime.now(UTC).date() - date.fromisoformat(book.date)).days
+    facts = {"catalog": book.name, "version": book.version, "date": book.date, "age_days": age}
+    text = f"{book.name} {book.version} of {book.date}: {plural(len(book.providers()), 'provider')}"
+    found = [Finding("ok", f"{text}, list prices in USD")]
+    if age > _OLD_DAYS:
+        old = f"these prices are {age} days old, and newer models may be missing"
+        found = [Finding("note", text), Finding("note", old, "pip install --upgrade otel-tokenomics")]
+    return Section("prices", "Prices", found, facts)
 
 
 def ledger_section(path: Path | None) -> Section:
@@ -215,4 +234,36 @@ def _ledger(facts: Mapping[str, Any]) -> Sequence[Finding]:
 
 def settings(environ: Mapping[str, str]) -> Section:
     """The settings in force, and where each comes from."""
-    return Section("settings", "Settings", [Finding("note", "to come")])
+    from otel_tokenomics.wiring.settings import FIELDS, PREFIX, ConfigError, load
+
+    try:
+        loaded = load(environ)
+    except ConfigError as error:
+        text = f"{error}; until that is put right the defaults are used"
+        return Section("settings", "Settings", [Finding("problem", text)], {"error": str(error)})
+    known = {name: _plain(getattr(loaded, name)) for name in FIELDS}
+    given = {name: loaded.sources.get(name, "default") for name in FIELDS}
+    facts = {name: {"value": known[name], "source": given[name]} for name in FIELDS}
+    found = [Finding("ok", f"{name} = {_told(known[name])}   ({given[name]})") for name in FIELDS]
+    found += [
+        Finding("note", f"{name} is set, and no such setting exists", "Compare its spelling")
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in vars(environment_variables)
+    ]
+    return Section("settings", "Settings", found, facts)
+
+
+def _plain(value: object) -> object:
+    """A setting's value as JSON has it."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _told(value: object) -> str:
+    """A setting's value as its user would write it."""
+    if isinstance(value, list):
+        return ",".join(value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={entry}" for key, entry in value.items()) or "none"
+    return "off" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -79,7 +79,7 @@ def environment_for(environ: Mapping[str, str], ledger: Path, run_id: str) -> di
     """The program's environment: the user's own, with our exporter, the ledger and the run's id added.
 
     Traces and metrics go nowhere unless the user said where, since by default they would go to a
-    collector that may not exist.
+    collector that may not exist. A SIGTERM flushes first, so that the summary has the last calls.
     """
     exporters = [name.strip() for name in environ.get("OTEL_LOGS_EXPORTER", "").split(",")]
     kept = [name for name in exporters if name not in ("", "none", EXPORTER)]
@@ -87,6 +87,7 @@ def environment_for(environ: Mapping[str, str], ledger: Path, run_id: str) -> di
     return {
         "OTEL_TRACES_EXPORTER": "none",
         "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_TOKENOMICS_FLUSH_ON_SIGTERM": "true",
         **environ,
         "OTEL_LOGS_EXPORTER": ",".join([*kept, EXPORTER]),
         "OTEL_RESOURCE_ATTRIBUTES": ",".join(labels),

@@ -20,6 +20,7 @@ from otel_tokenomics.ledger.location import OFF, ledger_path
 from otel_tokenomics.ledger.row import Row, row_of
 from otel_tokenomics.ledger.store import BUSY_SECONDS, Ledger, Loss
 from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.events import whole
 from otel_tokenomics.telemetry.outbox import BOUND, Entry, Outbox
 
 if TYPE_CHECKING:
@@ -180,8 +181,7 @@ def _key(record: LogRecord) -> str:
 
 def _entry(record: LogRecord) -> Entry:
     started_ns = record.timestamp or record.observed_timestamp or time.time_ns()
-    attributes = record.attributes or {}
-    return Entry(0, _key(record), attributes, started_ns, record.trace_id or 0, record.span_id or 0)
+    return Entry(0, _key(record), whole(record), started_ns, record.trace_id or 0, record.span_id or 0)
 
 
 def _row(entry: Entry, resource: Mapping[str, Any]) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS
 
 _SPLIT = 1_000_000_000
+_FOREVER_NS = 2**63 - 1
 
 _TIER = "COALESCE(price_tier, service_tier)"
 _MODEL = "COALESCE(response_model, request_model)"
@@ -54,7 +55,7 @@ class Scope:
             ("run = ?", self.run),
             ("ifnull(cost_currency = ?, 1)", self.currency),
         )
-        given = [(text, value) for text, value in parts if value is not None]
+        given = [(text, _bound(value)) for text, value in parts if value is not None]
         return " AND ".join(text for text, _ in given) or "1", [value for _, value in given]
 
 
@@ -187,6 +188,11 @@ def records(
         statement = f"SELECT * FROM ({newest})"  # noqa: S608
     for row in connection.execute(f"{statement} ORDER BY started_ns, sequence", parameters):
         yield dict(row)
+
+
+def _bound(value: int | str) -> int | str:
+    """An instant beyond what SQLite's integers hold lies beyond every record as well."""
+    return max(-_FOREVER_NS, min(_FOREVER_NS, value)) if isinstance(value, int) else value
 
 
 class _ExactSum:

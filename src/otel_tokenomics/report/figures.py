@@ -68,10 +68,10 @@ def _decimal(units: int, decimals: int) -> str:
 
 
 def _scaled(count: int | None, scale: int, unit: str) -> str:
-    if count is None:
-        return ABSENT
+    if not count:
+        return ABSENT if count is None else "0"
     tenths = _rounded(count * 10, scale)
-    return f"<0.1{unit}" if count and not tenths else f"{tenths // 10:,}.{tenths % 10}{unit}"
+    return f"<0.1{unit}" if not tenths else f"{tenths // 10:,}.{tenths % 10}{unit}"
 
 
 def _rounded(numerator: int, denominator: int) -> int:

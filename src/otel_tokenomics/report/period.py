@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 EXAMPLES = "today, yesterday, now, 36h, 7d, 4w, 2026-11-01, 2026-11-01T12:00, 2026-11-01T12:00:00Z"
 
-_BACK = re.compile(r"(\d{1,5})([mhdw])")
+_BACK = re.compile(r"([0-9]{1,4})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
