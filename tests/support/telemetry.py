@@ -23,6 +23,11 @@ BUCKET = "tokenomics.usage.bucket."
 Points = dict[tuple[tuple[str, Any], ...], float]
 
 
+def told(record: Any) -> dict[str, Any]:
+    """The whole record: what stands in the event's attributes and what stands in its body."""
+    return {**(record.body or {}), **(record.attributes or {})}
+
+
 class Telemetry:
     """Three providers and what they exported."""
 
@@ -52,7 +57,7 @@ class Telemetry:
         """The attributes of every usage record, late ones included, oldest first."""
         assert late.drain(10), "late settlements took longer than 10 seconds"
         logs = self.log_exporter.get_finished_logs()
-        return [dict(log.log_record.attributes or {}) for log in logs if is_record(log)]
+        return [told(log.log_record) for log in logs if is_record(log)]
 
     def record(self) -> dict[str, Any]:
         """The attributes of the one usage record."""

@@ -167,7 +167,8 @@ def test_the_event() -> None:
     assert event.event_name == "tokenomics.usage.recorded"
     assert event.timestamp == STARTED_NS
     assert event.severity_number is SeverityNumber.INFO
-    assert event.body is None
+    assert {**event.body, **event.attributes}.keys() == attributes(record()).keys()
+    assert not event.body.keys() & event.attributes.keys()
     assert item.instrumentation_scope.name == "otel_tokenomics"
     assert item.instrumentation_scope.version
     assert item.instrumentation_scope.schema_url

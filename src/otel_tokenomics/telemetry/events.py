@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger
 from opentelemetry.context import Context
@@ -28,6 +29,26 @@ _WIRE_METHODS: Final = ("vendor_reported", "gateway_reported")
 _BUCKETS: Final[dict[str, str]] = {}
 _BUCKETS_KEPT: Final = 512
 
+_ASKED: Final = (
+    names.PROVIDER,
+    names.OPERATION,
+    names.REQUEST_MODEL,
+    names.RESPONSE_MODEL,
+    names.RESPONSE_ID,
+    names.INPUT_TOKENS,
+    names.OUTPUT_TOKENS,
+    names.USAGE_SOURCE,
+    names.COST_AMOUNT,
+    names.COST_CURRENCY,
+    names.COST_STATUS,
+    names.ATTEMPT_OUTCOME,
+    names.ERROR_TYPE,
+    *names.OWNER_ATTRIBUTES.values(),
+    names.RECORD_KEY,
+)
+"""What one asks a log store for. The SDK checks every attribute of an event at a microsecond each, so
+that the rest of the record, which one reads, is its body."""
+
 _sequence = itertools.count(1)
 
 
@@ -42,12 +63,15 @@ class UsageEvents:
 
     def emit(self, record: UsageRecord, context: Context | None = None) -> None:
         """Emit `record` under the span in `context`; without one, under the span the record names."""
+        told = attributes(record)
+        asked = {name: told.pop(name) for name in _ASKED if name in told}
         event = LogRecord(
             timestamp=record.started_ns,
             context=context or _context_of(record),
             severity_text="INFO",
             severity_number=SeverityNumber.INFO,
-            attributes=attributes(record),
+            body=told,
+            attributes=asked,
             event_name=names.USAGE_RECORDED,
         )
         self._logger.emit(event)
@@ -57,8 +81,13 @@ class UsageEvents:
 
 def _entry(source: int, key: str, event: LogRecord) -> outbox.Entry:
     """What the outbox keeps, read after the emission: without the event's context, which may be large."""
-    attributes = event.attributes or {}
-    return outbox.Entry(source, key, attributes, event.timestamp or 0, event.trace_id, event.span_id)
+    return outbox.Entry(source, key, whole(event), event.timestamp or 0, event.trace_id, event.span_id)
+
+
+def whole(event: LogRecord) -> dict[str, Any]:
+    """The record that an event carries, in its body and in its attributes."""
+    body = event.body if isinstance(event.body, Mapping) else {}
+    return {**body, **(event.attributes or {})}
 
 
 def attributes(record: UsageRecord) -> dict[str, AttributeValue]:
