@@ -197,7 +197,7 @@ def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPat
 
     environ = write("")
     monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(ConfigError, match="cannot be read: .*Permission denied"):
+    with pytest.raises(ConfigError, match=r"cannot be read: .*Permission denied"):
         load(environ)
 
 

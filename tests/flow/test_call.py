@@ -1,0 +1,337 @@
+"""One call, told once: whatever breaks, the application's call goes on and one record is made."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from otel_tokenomics.flow import guard, late
+from otel_tokenomics.flow.call import CURRENT, Call, Shield
+from otel_tokenomics.flow.contracts import Draft
+from otel_tokenomics.flow.desk import Desk
+from otel_tokenomics.flow.drivers import adrive, drive
+from otel_tokenomics.flow.estimate import Estimator
+from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.call import Facts, Reading, Responded
+from otel_tokenomics.model.money import Cost
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.model.usage import MISSING, Usage
+
+
+class Page:
+    """A span that is somebody else's."""
+
+    foreign = True
+
+
+class Teller:
+    """Keeps what it is told. `broken` names the methods that fail."""
+
+    def __init__(self, *broken: str) -> None:
+        self.broken = broken
+        self.told: list[str] = []
+        self.records: list[UsageRecord] = []
+        self.threads: list[str] = []
+
+    def _tell(self, what: str) -> None:
+        if what in self.broken:
+            raise ZeroDivisionError(what)
+        self.told.append(what)
+
+    def open(self, facts: Facts, started_ns: int) -> Page:
+        self._tell("open")
+        return Page()
+
+    def enter(self, page: Any) -> Any:
+        self._tell("enter")
+        return "token"
+
+    def leave(self, token: Any) -> None:
+        self._tell("leave")
+
+    def responded(self, page: Any) -> None:
+        self._tell("responded")
+
+    def annotate(self, page: Any, record: UsageRecord) -> None:
+        self._tell("annotate")
+
+    def close(self, page: Any, record: UsageRecord, ended_ns: int) -> None:
+        self.records.append(record)
+        self.threads.append(threading.current_thread().name)
+        self._tell("close")
+
+
+class Meter:
+    """A meter of one response. `broken` names the methods that fail."""
+
+    def __init__(self, *broken: str, draft: Draft | None = None, veils: bool = False) -> None:
+        self.broken = broken
+        self.veils = veils
+        self.complete = False
+        self.fed: list[bytes] = []
+        self._draft = draft
+
+    def _try(self, what: str) -> None:
+        if what in self.broken:
+            raise ZeroDivisionError(what)
+
+    def prepare(self) -> Any:
+        self._try("prepare")
+        return "altered" if self.veils else "as given"
+
+    def respond(self, word: Responded) -> None:
+        self._try("respond")
+        self.complete = not word.body_follows
+
+    def feed(self, data: bytes) -> None:
+        self._try("feed")
+        self.fed.append(data)
+        self.complete = data == b"last"
+
+    def skim(self, data: bytes) -> bool:
+        self._try("skim")
+        return data == b"quiet"
+
+    def reading(self) -> Reading:
+        self._try("reading")
+        return Reading(usage=Usage({"input": 1}) if self.complete else MISSING, response_id="r1")
+
+    def draft(self) -> Draft | None:
+        self._try("draft")
+        return self._draft
+
+
+class Answer:
+    """A response, as far as the desk and the tap look at it."""
+
+    status_code = 200
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield from (b"first", b"last")
+
+    def close(self) -> None: ...
+
+
+FACTS = Facts("openai", "chat", "openai", "chat/completions", request_model="gpt-4o")
+
+
+@pytest.fixture(autouse=True)
+def lenient() -> Iterator[None]:
+    guard.set_strict(False)
+    yield
+    assert late.drain(10)
+
+
+def free(facts: Facts, reading: Reading, at_ns: int) -> Cost:
+    return Cost(0, "complete")
+
+
+def no_price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
+    raise ZeroDivisionError
+
+
+def nobody() -> Attribution:
+    return UNATTRIBUTED
+
+
+def desk_of(teller: Teller, **more: Any) -> Desk:
+    return Desk(more.pop("price", free), teller, more.pop("who", nobody), more.pop("estimator", None))
+
+
+def call_of(teller: Teller, meter: Meter | None = None, **more: Any) -> Call:
+    desk = desk_of(teller, **more)
+    return Call(desk, desk.admit(FACTS), meter or Meter(), "request")
+
+
+def ask(call: Call, follows: bool = False) -> str:
+    """A client library's request through the driver."""
+
+    def original(client: Any, cast_to: Any, options: Any) -> str:
+        call.responded(Answer(), follows, 0)
+        return f"sent {options}"
+
+    return str(drive(original, call, None, None, (), {}))
+
+
+def test_a_call_is_told_from_its_opening_to_its_close() -> None:
+    teller = Teller()
+    assert ask(call_of(teller)) == "sent as given"
+    assert teller.told == ["open", "enter", "responded", "annotate", "leave", "close"]
+    (record,) = teller.records
+    assert (record.key, record.billed, record.outcome, record.status_code) == (
+        "openai:r1",
+        True,
+        "success",
+        200,
+    )
+    assert record.reading.usage.buckets == {"input": 1}
+
+
+def test_the_meter_may_alter_what_is_sent() -> None:
+    call = call_of(Teller(), Meter(veils=True))
+    assert (call.request, call.veils) == ("altered", True)
+    assert ask(call) == "sent altered"
+
+
+def test_the_call_is_current_while_it_runs() -> None:
+    call = call_of(Teller())
+    with call:
+        assert CURRENT.get() is call
+        with Shield("other"):
+            assert CURRENT.get() is None
+        assert CURRENT.get() is call
+    assert CURRENT.get() is None
+
+
+async def test_awaiting_differs_by_the_await_alone() -> None:
+    teller = Teller()
+    call = call_of(teller)
+
+    async def original(client: Any, cast_to: Any, options: Any) -> str:
+        call.responded(Answer(), False, 2)
+        return f"sent {options}"
+
+    assert await adrive(original, call, None, None, (), {}) == "sent as given"
+    assert teller.records[0].attempts == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("of the client"), KeyboardInterrupt()])
+def test_an_error_is_the_applications_own(error: BaseException) -> None:
+    teller = Teller()
+
+    def original(client: Any, cast_to: Any, options: Any) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        drive(original, call_of(teller), None, None, (), {})
+    assert caught.value is error
+    (record,) = teller.records
+    assert (record.billed, record.error_type) == (False, type(error).__name__)
+    assert record.outcome == ("error" if isinstance(error, Exception) else "cancelled")
+
+
+BREAKABLE_TELLER = ("open", "enter", "leave", "responded", "annotate", "close")
+BREAKABLE_METER = ("respond", "reading", "draft")
+
+
+@pytest.mark.parametrize("broken", BREAKABLE_TELLER)
+def test_a_broken_teller_breaks_no_call(broken: str) -> None:
+    teller = Teller(broken)
+    assert ask(call_of(teller)) == "sent as given"
+    assert len(teller.records) == 1
+    assert CURRENT.get() is None
+
+
+@pytest.mark.parametrize("broken", BREAKABLE_METER)
+def test_a_broken_meter_breaks_no_call(broken: str) -> None:
+    teller = Teller()
+    assert ask(call_of(teller, Meter(broken), estimator=Estimator("heuristic"))) == "sent as given"
+    assert len(teller.records) == 1
+
+
+def test_a_meter_that_cannot_prepare_leaves_the_request_alone() -> None:
+    teller = Teller()
+    call = call_of(teller, Meter("prepare", veils=True))
+    assert (call.request, call.veils) == ("request", False)
+    assert ask(call) == "sent request"
+    assert len(teller.records) == 1
+
+
+def test_a_call_whose_flow_broke_is_silent_ever_after() -> None:
+    teller = Teller()
+    call = call_of(teller, Meter("feed"))
+    ask(call, follows=True)
+    call.chunk(b"first")
+    assert len(teller.records) == 1
+    assert call.skim(b"anything")
+    call.chunk(b"second")
+    call.retried(True)
+    call.responded(Answer(), False, 0)
+    call.end(error=ValueError())
+    assert len(teller.records) == 1
+
+
+@pytest.mark.parametrize(("more", "team"), [({"price": no_price}, None), ({"who": lambda: 1 // 0}, None)])
+def test_without_a_price_or_an_owner_there_is_still_a_record(more: dict[str, Any], team: str | None) -> None:
+    teller = Teller()
+    ask(call_of(teller, **more))
+    assert teller.records[0].attribution.team is team
+    assert teller.records[0].cost.status == ("unpriced" if "price" in more else "complete")
+
+
+def test_a_body_that_follows_ends_the_call_when_it_is_closed() -> None:
+    teller, meter, answer = Teller(), Meter(), Answer()
+    call = call_of(teller, meter)
+    with call:
+        call.responded(answer, True, 0)
+    assert teller.records == []
+    assert list(answer.iter_bytes()) == [b"first", b"last"]
+    answer.close()
+    answer.close()
+    assert meter.fed == [b"first", b"last"]
+    assert len(teller.records) == 1
+    assert teller.records[0].first_chunk_ns is not None
+    assert vars(answer) == {}
+
+
+def test_only_the_first_end_counts() -> None:
+    teller = Teller()
+    call = call_of(teller)
+    call.end(early=True)
+    call.end(error=ValueError())
+    assert [record.outcome for record in teller.records] == ["success"]
+
+
+def test_a_lost_attempt_makes_the_cost_a_lower_bound() -> None:
+    teller = Teller()
+    call = call_of(teller)
+    call.retried(True)
+    call.retried(False)
+    ask(call)
+    (record,) = teller.records
+    assert (record.attempts, record.possibly_billed, record.cost.bound) == (3, 1, "lower")
+
+
+def test_a_stream_that_is_dropped_is_settled_on_the_late_thread() -> None:
+    teller = Teller()
+    call = call_of(teller)
+    with call:
+        call.responded(Answer(), True, 0)
+    assert teller.records == []
+    del call
+    gc.collect()
+    assert late.drain(10)
+    assert teller.threads == ["tokenomics-late"]
+    assert teller.records[0].billed
+
+
+def test_what_the_provider_did_not_count_is_counted_on_the_late_thread() -> None:
+    teller = Teller()
+    draft = Draft(MISSING, b'{"messages":[]}', ["hello"], lambda: True)
+    ask(call_of(teller, Meter(draft=draft), estimator=Estimator("heuristic")))
+    assert late.drain(10)
+    assert teller.threads == ["tokenomics-late"]
+    assert teller.records[0].reading.usage.source == "heuristic"
+    assert teller.records[0].reading.usage.buckets == {"input": 3, "output": 2}
+
+
+def test_quiet_bytes_do_not_wake_the_flow() -> None:
+    meter = Meter()
+    call = call_of(Teller(), meter)
+    assert call.skim(b"quiet")
+    assert not call.skim(b"other")
+    assert meter.fed == []
+    call.end()
+
+
+def test_strict_lets_a_fault_through() -> None:
+    guard.set_strict(True)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            ask(call_of(Teller(), Meter("respond")))
+    finally:
+        guard.set_strict(False)

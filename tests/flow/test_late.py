@@ -1,0 +1,135 @@
+"""Late work: in order, on one thread, past failures, and waited for."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from otel_tokenomics.flow import guard, late
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    guard.set_strict(False)
+    assert late.drain(10)
+    yield
+    assert late.drain(10)
+
+
+def held() -> Callable[[], None]:
+    """Hold the late thread until the result is called."""
+    running, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        running.set()
+        gate.wait(10)
+
+    late.start()
+    late.submit(hold)
+    assert running.wait(10)
+    return gate.set
+
+
+def test_jobs_are_done_in_order_on_one_other_thread() -> None:
+    done: list[tuple[int, int]] = []
+    for n in range(100):
+        late.soon(lambda n=n: done.append((n, threading.get_ident())))  # type: ignore[misc]
+    assert late.drain(10)
+    assert [n for n, _ in done] == list(range(100))
+    assert {thread for _, thread in done} != {threading.get_ident()}
+    assert len({thread for _, thread in done}) == 1
+
+
+def test_drain_says_when_it_could_not_wait() -> None:
+    release = held()
+    assert not late.drain(0)
+    release()
+    assert late.drain(10)
+
+
+def fail() -> None:
+    raise IndexError
+
+
+def test_a_failing_job_does_not_stop_the_thread() -> None:
+    done = []
+    before = guard.faults().get("late.job:IndexError", 0)
+    late.soon(fail)
+    late.soon(lambda: done.append(1))
+    assert late.drain(10)
+    assert done == [1]
+    assert guard.faults()["late.job:IndexError"] == before + 1
+
+
+def test_soon_from_the_late_thread_is_now() -> None:
+    done = []
+
+    def outer() -> None:
+        late.soon(lambda: done.append("inner"))
+        done.append("outer")
+
+    late.soon(outer)
+    assert late.drain(10)
+    assert done == ["inner", "outer"]
+
+
+def test_submitting_from_a_finalizer_is_safe() -> None:
+    done = []
+
+    class Dropped:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            late.submit(lambda: done.append(late.collecting()))
+
+    late.start()
+    Dropped()
+    gc.collect()
+    assert late.drain(10)
+    assert done == [False]
+
+
+def test_a_collection_is_noticed_on_its_own_thread() -> None:
+    seen = []
+
+    class Dropped:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            seen.append(late.collecting())
+
+    late.start()
+    assert not late.collecting()
+    Dropped()
+    gc.collect()
+    assert seen == [True]
+    assert not late.collecting()
+
+
+def test_starting_twice_starts_one_thread() -> None:
+    late.start()
+    thread = late._worker.thread
+    late.start()
+    assert late._worker.thread is thread
+    assert [each.name for each in threading.enumerate()].count("tokenomics-late") == 1
+
+
+def test_farewells_run_once_each_even_if_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(late._worker, "farewells", [])
+    late.at_exit(lambda: done.append("first"))
+    late.at_exit(fail)
+    late.at_exit(lambda: late.submit(lambda: done.append("queued by the third")))
+    late._leave(late._worker)
+    assert done == ["first", "queued by the third"]
+
+
+def test_the_worker_of_a_parent_process_says_no_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = late._Worker()
+    other.farewells.append(lambda: pytest.fail("a forked child left for its parent"))
+    late._leave(other)
