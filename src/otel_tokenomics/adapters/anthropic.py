@@ -14,11 +14,12 @@ from typing import Any
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.stainless import (
+    Endpoint,
+    Endpoints,
     Route,
     Routes,
     StainlessMeter,
     Told,
-    address,
     usage_or_missing,
 )
 from otel_tokenomics.model.call import Facts, Reading
@@ -38,42 +39,42 @@ class Anthropic:
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
+        self._endpoints = Endpoints(self._endpoint)
 
     def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
         """What the request says, or `None` if it calls no model."""
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        host, port = address(client)
-        provider, assumed = self._provider(client, host)
+        endpoint = self._endpoints.of(client)
         body = options.json_data
         body = body if isinstance(body, dict) else {}
         return Facts(
-            provider=provider,
+            provider=endpoint.provider,
             operation=route.operation,
             flavor="anthropic",
             route=route.tail,
             request_model=clean(body.get("model")),
             stream=stream,
             billing=route.billing,
-            provider_assumed=assumed,
+            provider_assumed=endpoint.assumed,
             self_traced=_traces_itself(client, options),
             service_tier=clean(body.get("service_tier")),
-            server_address=host,
-            server_port=port,
+            server_address=endpoint.host,
+            server_port=endpoint.port,
         )
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter of messages. Their streams always carry usage."""
         return StainlessMeter(_DIALECT, options, facts)
 
-    def _provider(self, client: Any, host: str | None) -> tuple[str, bool]:
+    def _endpoint(self, client: Any, host: str | None) -> Endpoint:
         name = type(client).__name__
         for part, provider in _CLIENTS.items():
             if part in name:
-                return provider, False
+                return Endpoint(provider)
         known = self._hosts.find(host) if host else None
-        return (known.provider, False) if known is not None else ("anthropic", True)
+        return Endpoint(known.provider) if known is not None else Endpoint("anthropic", assumed=True)
 
 
 def _traces_itself(client: Any, options: Any) -> bool:
@@ -162,30 +163,30 @@ def read_usage(raw: Mapping[str, Any]) -> Usage:
         if isinstance(iteration, dict) and iteration.get("type") == "compaction":
             _add(counts, iteration, buckets)
     for name, tool in (("web_search_requests", "web_search"), ("web_fetch_requests", "web_fetch")):
-        if requests := counts.get(name, within=counts.object("server_tool_use")):
+        if requests := counts.get(counts.object("server_tool_use"), name):
             buckets[f"tool.{tool}"] = requests
     return usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
 
 
 def _add(counts: Counts, raw: Mapping[str, Any], buckets: dict[str, int]) -> None:
     """Add one set of counters."""
-    _put(buckets, "input", counts.get("input_tokens", within=raw))
-    _put(buckets, "cache_read", counts.get("cache_read_input_tokens", within=raw))
+    _put(buckets, "input", counts.get(raw, "input_tokens"))
+    _put(buckets, "cache_read", counts.get(raw, "cache_read_input_tokens"))
     _add_writes(counts, raw, buckets)
-    total = counts.get("output_tokens", within=raw)
+    total = counts.get(raw, "output_tokens")
     details = raw.get("output_tokens_details")
-    thinking = counts.get("thinking_tokens", within=details) if isinstance(details, dict) else None
+    thinking = counts.get(details, "thinking_tokens") if isinstance(details, dict) else None
     if total is not None:
         _put(buckets, "output", counts.rest(total, thinking))
         _put(buckets, "reasoning", None if thinking is None else min(thinking, total))
 
 
 def _add_writes(counts: Counts, raw: Mapping[str, Any], buckets: dict[str, int]) -> None:
-    written = counts.get("cache_creation_input_tokens", within=raw)
+    written = counts.get(raw, "cache_creation_input_tokens")
     split = raw.get("cache_creation")
     split = split if isinstance(split, dict) else {}
-    short = counts.get("ephemeral_5m_input_tokens", within=split)
-    long = counts.get("ephemeral_1h_input_tokens", within=split)
+    short = counts.get(split, "ephemeral_5m_input_tokens")
+    long = counts.get(split, "ephemeral_1h_input_tokens")
     if short:
         _put(buckets, "cache_write.5m", short)
     if long:

@@ -20,14 +20,14 @@ class Counts:
         self.raw = raw
         self.flags: set[str] = set()
 
-    def get(self, *names: str, within: Mapping[str, Any] | None = None) -> int | None:
-        """The first of `names` that is there, as a count: absent, null and rubbish are `None`."""
-        raw = self.raw if within is None else within
-        for name in names:
-            value = raw.get(name)
-            if value is not None:
-                return self._count(value)
-        return None
+    def get(self, raw: Mapping[str, Any], name: str, other: str = "") -> int | None:
+        """The field `name`, or else `other`, as a count: absent, null and rubbish are `None`."""
+        value = raw.get(name)
+        if value is None and other:
+            value = raw.get(other)
+        if type(value) is int and 0 <= value < _MOST:
+            return value
+        return None if value is None else self._odd(value)
 
     def object(self, *names: str) -> Mapping[str, Any]:
         """The first of `names` that is an object, or an empty one."""
@@ -39,19 +39,18 @@ class Counts:
 
     def rest(self, total: int, *parts: int | None) -> int:
         """What remains of `total` beside its parts; flagged and zero if the parts exceed it."""
-        remainder = total - sum(part for part in parts if part)
+        remainder = total
+        for part in parts:
+            remainder -= part or 0
         if remainder < 0:
             self.flags.add("mismatch")
             return 0
         return remainder
 
-    def _count(self, value: Any) -> int | None:
-        if type(value) is int:
-            if 0 <= value < _MOST:
-                return value
-            self.flags.add("negative" if value < 0 else "not_a_count")
-            return None
+    def _odd(self, value: Any) -> int | None:
+        """A value that is not plainly a count: a whole float is one, everything else is flagged."""
         if type(value) is float and value.is_integer() and 0 <= value < _MOST:
             return int(value)
-        self.flags.add("not_a_count")
+        negative = isinstance(value, (int, float)) and value < 0
+        self.flags.add("negative" if negative else "not_a_count")
         return None

@@ -12,11 +12,12 @@ from typing import Any
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.stainless import (
+    Endpoint,
+    Endpoints,
     Route,
     Routes,
     StainlessMeter,
     Told,
-    address,
     may_ask_for_usage,
     usage_or_missing,
 )
@@ -59,59 +60,50 @@ class OpenAI:
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
+        self._endpoints = Endpoints(self._endpoint)
 
     def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
         """What the request says, or `None` if it calls no model."""
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        host, port = address(client)
-        provider, assumed, _ = self._provider(client, host)
+        endpoint = self._endpoints.of(client)
         body = options.json_data
         body = body if isinstance(body, dict) else {}
         return Facts(
-            provider=provider,
+            provider=endpoint.provider,
             operation=route.operation,
             flavor="openai",
             route=route.tail,
             request_model=clean(body.get("model")),
             stream=stream,
             billing=route.billing,
-            provider_assumed=assumed,
+            provider_assumed=endpoint.assumed,
             service_tier=clean(body.get("service_tier")),
-            server_address=host,
-            server_port=port,
+            server_address=endpoint.host,
+            server_port=endpoint.port,
         )
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
-        ask = (
-            facts.stream
-            and facts.route in _ASKABLE
-            and may_ask_for_usage(options.json_data)
-            and self._can_ask(client, facts, options.json_data)
-        )
-        return StainlessMeter(_DIALECT, options, facts, include_usage=ask)
+        asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, options.json_data)
+        return StainlessMeter(_DIALECT, options, facts, include_usage=asks)
 
-    def _provider(self, client: Any, host: str | None) -> tuple[str, bool, bool]:
-        """Provider, whether it is assumed, and whether its streams are known to give usage."""
+    def _endpoint(self, client: Any, host: str | None) -> Endpoint:
         runtime = getattr(getattr(client, "_provider_runtime", None), "name", None)
         if runtime in _RUNTIMES:
-            return _RUNTIMES[runtime], False, False
+            return Endpoint(_RUNTIMES[runtime])
         if hasattr(client, "_azure_deployment") or hasattr(client, "_azure_ad_token"):
-            return "azure.ai.openai", False, True
+            version = getattr(client, "_api_version", None)
+            return Endpoint("azure.ai.openai", asks=version is None or str(version) >= _AZURE_ASKS_SINCE)
         known = self._hosts.find(host) if host else None
         if known is None:
-            return "openai", True, False
-        return known.provider, False, known.usage_in_streams
+            return Endpoint("openai", assumed=True)
+        return Endpoint(known.provider, asks=known.usage_in_streams)
 
-    def _can_ask(self, client: Any, facts: Facts, body: Mapping[str, Any]) -> bool:
-        if facts.route not in _ASKABLE:
-            return False
-        if facts.provider == "azure.ai.openai":
-            version = getattr(client, "_api_version", None)
-            return "data_sources" not in body and (version is None or str(version) >= _AZURE_ASKS_SINCE)
-        return self._provider(client, facts.server_address)[2]
+    def _may_ask(self, client: Any, body: Any) -> bool:
+        """Where the endpoint gives usage and the caller left it open. Azure's own data sources refuse it."""
+        return self._endpoints.of(client).asks and may_ask_for_usage(body) and "data_sources" not in body
 
 
 class _OpenAIDialect:
@@ -203,7 +195,7 @@ def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:
         return _duration(counts)
     _read_input(counts, buckets)
     details = _read_output(counts, buckets, modality)
-    total = counts.get("total_tokens")
+    total = counts.get(counts.raw, "total_tokens")
     usage = Usage(buckets, flags=(), details=details)
     known = (usage.input_tokens or 0) + (usage.output_tokens or 0)
     if total is not None and buckets and total != known:
@@ -213,16 +205,19 @@ def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:
 
 
 def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
-    total = counts.get("prompt_tokens", "input_tokens")
+    total = counts.get(counts.raw, "prompt_tokens", "input_tokens")
     if total is None:
         return
     parts = counts.object(
         "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
     )
-    read = counts.get("cached_tokens", within=parts)
-    written = counts.get("cache_write_tokens", within=parts)
-    audio = counts.get("audio_tokens", within=parts)
-    image = counts.get("image_tokens", within=parts)
+    if not parts:
+        buckets["input"] = total
+        return
+    read = counts.get(parts, "cached_tokens")
+    written = counts.get(parts, "cache_write_tokens")
+    audio = counts.get(parts, "audio_tokens")
+    image = counts.get(parts, "image_tokens")
     buckets["input"] = counts.rest(total, read, written, audio, image)
     if read is not None:
         buckets["cache_read"] = min(read, total)
@@ -237,8 +232,8 @@ def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
 def _read_writes(counts: Counts, parts: Mapping[str, Any], written: int, buckets: dict[str, int]) -> None:
     split = parts.get("cache_write_tokens_details")
     split = split if isinstance(split, dict) else {}
-    short = counts.get("ttl_30m_tokens", within=split)
-    long = counts.get("ttl_12h_tokens", within=split)
+    short = counts.get(split, "ttl_30m_tokens")
+    long = counts.get(split, "ttl_12h_tokens")
     if short:
         buckets["cache_write.30m"] = short
     if long:
@@ -248,13 +243,13 @@ def _read_writes(counts: Counts, parts: Mapping[str, Any], written: int, buckets
 
 
 def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) -> dict[str, int]:
-    total = counts.get("completion_tokens", "output_tokens")
+    total = counts.get(counts.raw, "completion_tokens", "output_tokens")
     if total is None:
         return {}
     parts = counts.object("completion_tokens_details", "output_tokens_details")
-    reasoning = counts.get("reasoning_tokens", within=parts)
-    audio = counts.get("audio_tokens", within=parts)
-    image = counts.get("image_tokens", within=parts)
+    reasoning = counts.get(parts, "reasoning_tokens")
+    audio = counts.get(parts, "audio_tokens")
+    image = counts.get(parts, "image_tokens")
     rest = counts.rest(total, reasoning, audio, image)
     if modality is not None and not parts:
         buckets[f"output.{modality}"] = rest
@@ -266,7 +261,7 @@ def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) 
         buckets["output.audio"] = min(audio, total)
     if image:
         buckets["output.image"] = min(image, total)
-    rejected = counts.get("rejected_prediction_tokens", within=parts)
+    rejected = counts.get(parts, "rejected_prediction_tokens")
     return {"rejected_prediction": rejected} if rejected else {}
 
 

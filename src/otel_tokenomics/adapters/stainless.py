@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from otel_tokenomics.adapters.sse import UsageFrames, UsageLines, events
 from otel_tokenomics.flow.contracts import Draft
@@ -20,8 +20,6 @@ from otel_tokenomics.model.usage import MISSING, Usage
 _MOST_BODY = 1 << 20
 _MOST_KEPT = 256 << 10
 _LARGE_EMBEDDINGS = 16 << 10
-Address = tuple[str | None, int | None]
-
 _HEAD = 8
 """Pieces of a stream among which its first event is, which names the response and the model."""
 
@@ -139,10 +137,11 @@ class StainlessMeter:
         response = word.response
         self._request = getattr(response, "request", None)
         self._options = None
-        kind = str(response.headers.get("content-type") or "").lower()
         if not word.body_follows:
             self._read(response.content)
-        elif "json" in kind and "stream" not in kind:
+            return
+        kind = str(response.headers.get("content-type") or "").lower()
+        if "json" in kind and "stream" not in kind:
             self._body = bytearray()
         elif "vnd.amazon.eventstream" in kind:
             self._lines = UsageFrames()
@@ -284,20 +283,37 @@ def may_ask_for_usage(body: Any) -> bool:
     return isinstance(options, dict) and "include_usage" not in options
 
 
-_addresses: weakref.WeakKeyDictionary[Any, tuple[Any, Address]] = weakref.WeakKeyDictionary()
+class Endpoint(NamedTuple):
+    """Who a client talks to. `assumed`: the host is unknown, so that the provider is the client's flavour.
+
+    `asks`: its streams are known to give usage when asked. Host and port never come with a path or query.
+    """
+
+    provider: str
+    assumed: bool = False
+    asks: bool = False
+    host: str | None = None
+    port: int | None = None
 
 
-def address(client: Any) -> Address:
-    """Host and port of the client's base URL. Never its path or query. Remembered for each client."""
-    url = getattr(client, "base_url", None)
-    known = _addresses.get(client)
-    if known is not None and known[0] is url:
-        return known[1]
-    host = getattr(url, "host", None)
-    port = getattr(url, "port", None)
-    found = (host if isinstance(host, str) and host else None), (port if isinstance(port, int) else None)
-    _addresses[client] = (url, found)
-    return found
+class Endpoints:
+    """The endpoint of each client, found once for each base URL that it has."""
+
+    def __init__(self, find: Callable[[Any, str | None], Endpoint]) -> None:
+        self._find = find
+        self._known: weakref.WeakKeyDictionary[Any, tuple[Any, Endpoint]] = weakref.WeakKeyDictionary()
+
+    def of(self, client: Any) -> Endpoint:
+        """The endpoint of a client, by its class and its base URL."""
+        url = getattr(client, "base_url", None)
+        known = self._known.get(client)
+        if known is not None and known[0] is url:
+            return known[1]
+        host, port = getattr(url, "host", None), getattr(url, "port", None)
+        host = host if isinstance(host, str) and host else None
+        found = self._find(client, host)._replace(host=host, port=port if isinstance(port, int) else None)
+        self._known[client] = (url, found)
+        return found
 
 
 def usage_or_missing(usage: Usage) -> Usage:

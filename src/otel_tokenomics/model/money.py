@@ -7,7 +7,6 @@ femto-dollars. An amount becomes a float only where OpenTelemetry needs a double
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal
 
 FEMTO = 10**15
@@ -72,7 +71,9 @@ def unpriced(reason: UnpricedReason) -> Cost:
 
 def decimal_string(amount_femto: int) -> str:
     """An exact plain decimal string: `2_500_000_000` femto is `"0.0000025"`, zero is `"0"`."""
-    return format((Decimal(amount_femto) / FEMTO).normalize(), "f")
+    whole, rest = divmod(abs(amount_femto), FEMTO)
+    digits = f"{whole}.{rest:015d}".rstrip("0").rstrip(".")
+    return f"-{digits}" if amount_femto < 0 else digits
 
 
 def as_double(amount_femto: int) -> float:

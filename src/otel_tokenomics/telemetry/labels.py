@@ -63,8 +63,10 @@ def record_labels(record: UsageRecord) -> Labels:
     if record.billed or record.possibly_billed:
         _put_usage(labels, reading.usage)
         _put_cost(labels, record.cost)
-        labels[names.SERVICE_TIER] = tier_of(reading)
-        labels[names.ATTEMPT_COUNT] = record.attempts
+        if reading.service_tier is not None:
+            labels[names.SERVICE_TIER] = tier_of(reading)
+        if record.attempts > 1:
+            labels[names.ATTEMPT_COUNT] = record.attempts
         for owner, value in record.attribution.owners().items():
             labels[names.OWNER_ATTRIBUTES[owner]] = value
     if record.possibly_billed:
@@ -125,7 +127,6 @@ def _put_cost(labels: Labels, cost: Cost) -> None:
         (names.COST_BOUND, cost.bound),
         (names.COST_ASSUMPTION, cost.assumption),
         (names.PRICE_ID, cost.price_id),
-        (names.PRICE_CATALOG, cost.catalog),
         (names.PRICE_CATALOG_VERSION, cost.catalog_version),
         (names.PRICE_EFFECTIVE_DATE, cost.effective_date),
         (names.PRICE_TIER, cost.tier),
