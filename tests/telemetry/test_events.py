@@ -146,7 +146,6 @@ def test_lines_are_json_whatever_a_tool_is_called() -> None:
     assert json.loads(lines)[1] == ["tool", bucket, 1, 2, 3, 4]
 
 
-@pytest.mark.xfail(reason="money.decimal_string reckons in the ambient decimal context", strict=False)
 def test_the_exact_amount_does_not_depend_on_the_applications_decimal_context() -> None:
     with decimal.localcontext(prec=3):
         assert attributes(record(cost=priced(123_456_789)))["tokenomics.cost.exact"] == "0.000000123456789"

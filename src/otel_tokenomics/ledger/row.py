@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
@@ -87,9 +87,9 @@ def row_of(
         _text(attributes.get(names.RECORD_KEY)) or _fallback_key(attributes, started_ns),
         started_ns,
         _number(attributes.get(names.RECORD_DURATION)),
-        _json(buckets),
-        _json(attributes.get(names.USAGE_FLAGS)),
-        _json(_prefixed(attributes, names.TAG, _text)),
+        _encoded(buckets),
+        _flags(attributes.get(names.USAGE_FLAGS)),
+        _encoded(_prefixed(attributes, names.TAG, _text)),
         storable(_amount(attributes)),
         trace_id,
         span_id,
@@ -236,8 +236,8 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _json(value: Mapping[str, Any] | Iterable[Any] | None) -> str | None:
-    return None if value is None else _encoded(value)
+def _flags(value: object) -> str | None:
+    return _encoded([_text(flag) for flag in value]) if isinstance(value, list | tuple) else None
 
 
 def _service(resource: Mapping[str, Any]) -> str | None:
