@@ -107,7 +107,7 @@ def build(date: dt.date | None = None) -> tuple[bytes, Counter[str]]:
         "sha256": digest,
         "date": str(date or date_of_current(digest) or dt.datetime.now(dt.UTC).date()),
         "licence": "MIT",
-        "units": {bucket: per for bucket, per in sorted(units.values())},
+        "units": dict(sorted(units.values())),
         "providers": sorted(sections),
     }
     counts["providers"] = len(sections)

@@ -27,12 +27,12 @@ class Rate:
     per: int
     tiers: tuple[tuple[int, int], ...] = ()
 
-    def at(self, input_tokens: int) -> int:
-        """The rate for a request with so many input tokens."""
+    def at(self, input_tokens: int) -> tuple[int, int | None]:
+        """The rate for a request with so many input tokens, and the start of the tier that set it."""
         for start, femto in self.tiers:
             if input_tokens > start:
-                return femto
-        return self.femto
+                return femto, start
+        return self.femto, None
 
     def times(self, numerator: int, denominator: int) -> Rate:
         """This rate multiplied, exactly: the unit becomes finer where the product is not whole."""

@@ -1,8 +1,8 @@
 """From the name of a model to its card, strictly: rewriting is allowed, guessing is not.
 
 A name must be, as a whole, an id of the catalogue or another name that it gives for that id; or become
-one by dropping what is known not to change the price: a path, a version, a date, letter case. A new model that
-merely begins like an old one is unknown, and stays unpriced.
+one by dropping what is known not to change the price: a path, a version, a date, letter case. A new model
+that merely begins like an old one is unknown, and stays unpriced.
 """
 
 from __future__ import annotations

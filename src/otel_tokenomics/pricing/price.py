@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost, Line, UnpricedReason, unpriced
-from otel_tokenomics.model.usage import Usage, component_of
+from otel_tokenomics.model.usage import Usage
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.tariff import Sheet, Tariff
+from otel_tokenomics.pricing.vendors import component_billed
 
 _REQUEST = "requests"
 _OPEN_WEIGHTS = "gpt-oss"
+"""In OpenAI's list, yet behind an unknown host it is served by whoever runs that."""
 
 
 def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
@@ -22,10 +24,10 @@ def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     the price. What has no price is never taken for nothing: the cost is then `partial`, or `unpriced` with
     the reason.
     """
-    if reading.reported_cost_femto is not None:
-        return Cost(reading.reported_cost_femto, "complete", "vendor_reported")
     if facts.billing == "free":
         return Cost(0, "complete", "catalog", price_id=f"rule/free/{facts.operation}")
+    if reading.reported_cost_femto is not None:
+        return Cost(reading.reported_cost_femto, "complete", "vendor_reported")
     usage = reading.usage
     if usage.source == "missing" or not usage.buckets:
         return unpriced("missing_usage")
@@ -40,7 +42,7 @@ def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
 
 def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: PriceBook) -> Cost:
     usage = reading.usage
-    lines, whole = charge(usage, sheet)
+    lines, whole, tier = charge(usage, sheet)
     if not whole and not lines:
         return unpriced("unsupported_modality")
     total = 0
@@ -55,18 +57,18 @@ def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: Pr
         catalog=book.name,
         catalog_version=book.version,
         effective_date=sheet.effective,
-        tier=tariff.tier,
+        tier=None if tier is None else f"gt_{tier}",
         unpriced_reason=None if whole else "unsupported_modality",
         bound=None if whole and usage.source != "stream_partial" else "lower",
         assumption=_assumption(facts, reading),
     )
 
 
-def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], bool]:
-    """A line for every bucket that has a rate, and whether every bucket that was used has one."""
+def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], bool, int | None]:
+    """A line for every bucket that was used and has a rate, whether each has one, and the context tier."""
     input_tokens = (usage.input_tokens or 0) if sheet.tiered else 0
     lines: list[Line] = []
-    whole = True
+    whole, tier = True, None
     for bucket, quantity in usage.buckets.items():
         if quantity <= 0:
             continue
@@ -74,12 +76,16 @@ def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], bool]:
         if rate is None:
             whole = False
             continue
-        femto = rate.at(input_tokens) if rate.tiers else rate.femto
+        femto = rate.femto
+        if rate.tiers:
+            femto, above = rate.at(input_tokens)
+            tier = tier if above is None else above
         amount = divided(quantity * femto, rate.per)
-        lines.append(Line(component_of(bucket), bucket, quantity, femto, rate.per, amount))
+        lines.append(Line(component_billed(bucket), bucket, quantity, femto, rate.per, amount))
     if (fee := sheet.rate(_REQUEST)) is not None:
-        lines.append(Line(_REQUEST, _REQUEST, 1, fee.femto, fee.per, divided(fee.femto, fee.per)))
-    return lines, whole
+        amount = divided(fee.femto, fee.per)
+        lines.append(Line(component_billed(_REQUEST), _REQUEST, 1, fee.femto, fee.per, amount))
+    return lines, whole, tier
 
 
 def divided(amount: int, per: int) -> int:
@@ -90,7 +96,9 @@ def divided(amount: int, per: int) -> int:
 
 
 def _tariff_of(facts: Facts, reading: Reading, book: PriceBook) -> Tariff | UnpricedReason:
-    model = reading.response_model or facts.request_model
+    model = reading.response_model
+    if model is None and not facts.provider_assumed:
+        model = facts.request_model
     if model is None:
         return "unknown_model"
     key = (
@@ -118,11 +126,9 @@ def _resolve(
     section = book.section(name)
     if section is None:
         return "unknown_provider"
-    if assumed and model.startswith(_OPEN_WEIGHTS):
-        return "unknown_provider"  # its vendor sells it nowhere: whoever answers runs it
     match = section.names.dated(model) if assumed else section.names.find(model)
-    if match is None:
-        return "unknown_provider" if assumed else "unknown_model"
+    if match is None or (assumed and model.startswith(_OPEN_WEIGHTS)):
+        return "unknown_model"
     way, factor = vendors.way_served(tier, speed), vendors.geography(name, match.id, geo)
     if isinstance(way, str) or factor is None:
         return "unknown_tier"
@@ -130,17 +136,8 @@ def _resolve(
 
 
 def _assumption(facts: Facts, reading: Reading) -> str | None:
-    requested = reading.response_model is None
-    if not requested and not facts.provider_assumed:
-        return None
-    return _told(facts.provider, requested, facts.provider_assumed)
-
-
-@lru_cache(maxsize=128)
-def _told(provider: str, requested: bool, assumed: bool) -> str | None:
-    parts = []
-    if assumed:
-        parts.append(f"host not known: priced as {provider}'s list price")
-    if requested and vendors.catalogued(provider) not in vendors.BILLED_AS_REQUESTED:
-        parts.append("the requested model was served: the response names none")
-    return "; ".join(parts) or None
+    if facts.provider_assumed:
+        return f"host not known: priced as {vendors.catalogued(facts.provider)}'s list price"
+    if reading.response_model is None and facts.provider not in vendors.BILLED_AS_REQUESTED:
+        return "response names no model: priced as the requested model"
+    return None

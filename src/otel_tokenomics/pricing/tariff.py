@@ -42,9 +42,9 @@ class Sheet:
 
 
 class Tariff:
-    """What a provider charges for a model served in one way. `tier` and `price_id` name it."""
+    """What a provider charges for a model served in one way, and the `price_id` that names it."""
 
-    __slots__ = ("_card", "_factor", "_only", "_overrides", "_provider", "_sheets", "price_id", "tier")
+    __slots__ = ("_card", "_factor", "_only", "_overrides", "_provider", "_sheets", "price_id")
 
     def __init__(
         self, provider: str, card: Card, way: tuple[str, str] | None, factor: tuple[int, int]
@@ -54,9 +54,8 @@ class Tariff:
         self._overrides = None if way is None else card.overrides(way)
         self._factor = factor
         self._sheets: dict[tuple[int, ...], Sheet] = {}
-        self.tier = "standard" if way is None else way[1]
-        marks = ([] if way is None else [way[1]]) + ([] if factor == (1, 1) else ["us"])
-        self.price_id = "#".join([f"{provider}/{card.id}", *marks])
+        marks = ([] if way is None else [way[1]]) + ([] if factor == (1, 1) else ["geo:us"])
+        self.price_id = "/".join([provider, card.id, *marks])
         always = way is None and len(card.periods) == 1
         self._only = self._sheet(card.periods[0], ()) if always else None
 

@@ -29,7 +29,7 @@ _CATALOGUED: Mapping[str, str] = {
     "github_copilot": "github-copilot",
 }
 
-BILLED_AS_REQUESTED = frozenset({"aws"})
+BILLED_AS_REQUESTED = frozenset({"aws.bedrock"})
 """Bedrock bills the model id or the inference profile of the request, which sets region and price."""
 
 # What providers call their ordinary service. https://platform.openai.com/docs/api-reference/chat/object:
@@ -72,6 +72,19 @@ _COVERED: Mapping[str, str] = {
 _VISUAL = frozenset({"input.image", "input.video", "cache_read.image", "cache_read.video"})
 _LIKE_TEXT = frozenset({"input.audio", "cache_read.audio"})
 _OPENAI = frozenset({"openai", "azure"})
+_OPENAI_CACHE = frozenset({"cache_read", "cache_write", "cache_write.30m"})
+# Components of what is not counted in tokens, as cost is told by component.
+_COMPONENTS: Mapping[str, str] = {
+    "audio.ms": "input",
+    "characters": "input",
+    "images": "output",
+    "requests": "request",
+}
+
+
+def component_billed(bucket: str) -> str:
+    """The component that a bucket's charge belongs to."""
+    return _COMPONENTS.get(bucket) or component_of(bucket)
 
 
 def catalogued(provider: str) -> str:
@@ -111,22 +124,22 @@ def rate_for(provider: str, model: str, rates: Rates, bucket: str) -> Rate | Non
 
 
 def _openai_rate(provider: str, model: str, rates: Rates, bucket: str) -> Rate | None:
-    """OpenAI: no price for cached input means no discount on it; writes by time to live; image output.
+    """What OpenAI's price lists leave out.
 
-    https://platform.openai.com/docs/guides/prompt-caching: writing for 30 minutes costs 1.25 times input,
-    which is the price list's cache write, and for 12 hours 2.5 times.
+    https://platform.openai.com/docs/guides/prompt-caching: input that is read from the cache, or written to
+    it, is plain input where the list has no other price for it. Where it has, writing for 30 minutes
+    costs that, 1.25 times input, and writing for 12 hours 2.5 times input. Models that make images have
+    one output price unless they tell text from images.
     """
     if provider not in _OPENAI:
         return None
-    if bucket == "cache_read":
-        return rates.get("input")
     if bucket == "output.image" and "image" in model:
         return rates.get("output")
-    if "cache_write" not in rates or not bucket.startswith("cache_write."):
-        return None
-    if bucket == "cache_write.30m":
-        return rates["cache_write"]
-    return rates["input"].times(5, 2) if bucket == "cache_write.12h" and "input" in rates else None
+    if bucket in _OPENAI_CACHE:
+        return rates.get("cache_write" if "cache_write" in rates and "write" in bucket else "input")
+    if bucket == "cache_write.12h" and "cache_write" in rates:
+        return rates["input"].times(5, 2)
+    return None
 
 
 def _modal_rate(provider: str, rates: Rates, bucket: str) -> Rate | None:
