@@ -110,7 +110,7 @@ def test_records_table(tokenomics: Tokenomics, filled: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "required: COMMAND"),
+        ((), "begin here:"),
         (("reprot",), "invalid choice"),
         (("report", "--by", "colour"), "the keys are team, project"),
         (("report", "--since", "tomorrow"), "is not a time. Write one of: today"),

@@ -299,38 +299,6 @@ def test_nothing_is_opened_before_the_first_record(path: Path, exporter: LedgerE
     assert not path.exists()
 
 
-@pytest.mark.parametrize("given", [None, "off"])
-def test_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str | None) -> None:
-    monkeypatch.setenv("OTEL_TOKENOMICS_LEDGER", "OFF")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    provider = pipeline(LedgerExporter(given))
-    UsageEvents(provider).emit(record())
-    provider.shutdown()
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("environment", "place"),
-    [
-        ({"OTEL_TOKENOMICS_LEDGER": "{root}/a.db"}, "a.db"),
-        ({"XDG_STATE_HOME": "{root}/state"}, "state/otel-tokenomics/ledger.sqlite3"),
-        ({"HOME": "{root}"}, ".local/state/otel-tokenomics/ledger.sqlite3"),
-        ({"HOME": "{root}", "OTEL_TOKENOMICS_LEDGER": "~/b.db"}, "b.db"),
-    ],
-)
-def test_the_environment_says_where(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str], place: str
-) -> None:
-    for name in ("OTEL_TOKENOMICS_LEDGER", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value.format(root=tmp_path))
-    provider = pipeline(LedgerExporter())
-    UsageEvents(provider).emit(record())
-    provider.shutdown()
-    assert total(tmp_path / place).calls == 1
-
-
 def test_a_forked_child_writes_its_own_records_and_the_parent_its_own(path: Path) -> None:
     provider = pipeline(LedgerExporter(path))
     events = UsageEvents(provider)
@@ -357,21 +325,6 @@ def test_no_error_of_its_own_reaches_the_processor(
     assert not exporter.force_flush()
     exporter.shutdown()
     assert errors(caplog) == ["the ledger's exporter failed: ZeroDivisionError: division by zero"]
-
-
-def test_by_name_from_a_declarative_configuration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = pytest.importorskip("opentelemetry.configuration._logger_provider")
-    models = pytest.importorskip("opentelemetry.configuration.models")
-    monkeypatch.setattr(
-        declared, "load_entry_point", lambda group, name: {"tokenomics_ledger": LedgerExporter}[name]
-    )
-    for settings, place in ((None, "env.db"), ({"path": str(path)}, path.name)):
-        monkeypatch.setenv("OTEL_TOKENOMICS_LEDGER", str(path.with_name("env.db")))
-        exporter = declared._create_log_record_exporter(models.LogRecordExporter(tokenomics_ledger=settings))
-        provider = pipeline(exporter)
-        UsageEvents(provider).emit(record())
-        provider.shutdown()
-        assert total(path.with_name(place)).calls == 1
 
 
 def test_a_slow_retry_does_not_hold_up_exports(

@@ -83,6 +83,7 @@ def test_groups_the_dearest_first_and_unpriced_last(path: Path) -> None:
         ({"team": "a", "provider": "openai"}, 2, 3, 0),
         ({"team": None, "provider": "openai"}, 1, None, 1),
     ]
+    assert queries.total_of(found) == grouped(path, [], ())[0]
     assert found[1].tokens == {
         "input": 101,
         "cache_read": 50,

@@ -14,7 +14,7 @@ from otel_tokenomics.ledger.store import Ledger, Loss, reading
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.money import FEMTO, unpriced
 from otel_tokenomics.model.record import UsageRecord
-from otel_tokenomics.model.usage import MISSING, Usage
+from otel_tokenomics.model.usage import MISSING, TOKEN_COMPONENTS, Usage
 from otel_tokenomics.report import json, table
 from otel_tokenomics.report.rows import Question, Report, answer, nothing
 
@@ -55,7 +55,7 @@ support  claude-sonnet-4-6      1   31,000      12,900            -   6,000     
 search   gpt-5.4-mini           2   92,200           0            -   8,220      3,100  $138.42    50%
 -        acme-large             1        5           -            -       6          -        -     0%
 total                           4  123,205      12,900            -  14,226      3,100  $299.49    50%
-unpriced: 1 call (openai/acme-large: no price for this model)
+unpriced: 1 call (no price for the model: openai/acme-large)
 estimated: 1 call whose tokens were counted here: the provider reported none, or not to the end"""
 
 NARROW = """\
@@ -108,73 +108,31 @@ def test_no_table_line_is_wider_than_asked_while_that_can_be_helped(tmp_path: Pa
     assert len({len(part) for part in parts}) <= 2
 
 
-def test_json_has_the_same_figures(tmp_path: Path) -> None:
-    report = ask(tmp_path, TOLD, by_team())
-    assert jsonlib.loads(json.render(report)) == {
-        "currency": "USD",
-        "since": "2026-11-01T00:00:00+00:00",
-        "until": None,
-        "total": {
-            "calls": 4,
-            "tokens": {
-                "input": 123_205,
-                "cache_read": 12_900,
-                "cache_write": None,
-                "output": 14_226,
-                "reasoning": 3_100,
-            },
-            "cost": "299.49",
-            "unpriced_calls": 1,
-            "estimated_calls": 1,
-        },
-        "rows": [
-            {
-                "team": "support",
-                "model": "claude-sonnet-4-6",
-                "calls": 1,
-                "tokens": {
-                    "input": 31_000,
-                    "cache_read": 12_900,
-                    "cache_write": None,
-                    "output": 6_000,
-                    "reasoning": None,
-                },
-                "cost": "161.07",
-                "unpriced_calls": 0,
-                "estimated_calls": 0,
-            },
-            {
-                "team": "search",
-                "model": "gpt-5.4-mini",
-                "calls": 2,
-                "tokens": {
-                    "input": 92_200,
-                    "cache_read": 0,
-                    "cache_write": None,
-                    "output": 8_220,
-                    "reasoning": 3_100,
-                },
-                "cost": "138.42",
-                "unpriced_calls": 0,
-                "estimated_calls": 1,
-            },
-            {
-                "team": None,
-                "model": "acme-large",
-                "calls": 1,
-                "tokens": {
-                    "input": 5,
-                    "cache_read": None,
-                    "cache_write": None,
-                    "output": 6,
-                    "reasoning": None,
-                },
-                "cost": None,
-                "unpriced_calls": 1,
-                "estimated_calls": 0,
-            },
-        ],
+def figures(
+    cost: str | None, calls: int, tokens: Sequence[int | None], unpriced: int, estimated: int
+) -> object:
+    return {
+        "calls": calls,
+        "tokens": dict(zip(TOKEN_COMPONENTS, tokens, strict=True)),
+        "cost": cost,
+        "unpriced_calls": unpriced,
+        "estimated_calls": estimated,
     }
+
+
+def test_json_has_the_same_figures(tmp_path: Path) -> None:
+    document = jsonlib.loads(json.render(ask(tmp_path, TOLD, by_team())))
+    assert set(document) == {"currency", "since", "until", "total", "rows"}
+    assert (document["currency"], document["until"]) == ("USD", None)
+    assert document["since"] == "2026-11-01T00:00:00+00:00"
+    assert document["total"] == figures("299.49", 4, (123_205, 12_900, None, 14_226, 3_100), 1, 1)
+    owners = [(found.pop("team"), found.pop("model")) for found in document["rows"]]
+    assert owners == [("support", "claude-sonnet-4-6"), ("search", "gpt-5.4-mini"), (None, "acme-large")]
+    assert document["rows"] == [
+        figures("161.07", 1, (31_000, 12_900, None, 6_000, None), 0, 0),
+        figures("138.42", 2, (92_200, 0, None, 8_220, 3_100), 0, 1),
+        figures(None, 1, (5, None, None, 6, None), 1, 0),
+    ]
 
 
 def test_top_cuts_rows_and_not_the_total(tmp_path: Path) -> None:
@@ -208,8 +166,8 @@ def test_one_other_currency_needs_no_option(tmp_path: Path) -> None:
 def test_many_unpriced_models_are_summed_up(tmp_path: Path) -> None:
     told = [record(served=f"m{n}", cost=unpriced("unknown_model")) for n in range(8)]
     (note,) = [line for line in lines(ask(tmp_path, told, by_team())) if line.startswith("unpriced")]
-    assert note.startswith("unpriced: 8 calls (1 openai/m0: no price for this model; ")
-    assert note.endswith("; and 3 more)")
+    assert note.startswith("unpriced: 8 calls (no price for the model: openai/m0 1, openai/m1 1, ")
+    assert note.endswith(", and 3 more)")
 
 
 def test_names_from_the_application_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -43,7 +43,12 @@ def new_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code. 2: something to put right, said on stderr."""
     console.make_lenient(sys.stdout, sys.stderr)
-    arguments = new_parser().parse_args(argv)
+    parser = new_parser()
+    given = sys.argv[1:] if argv is None else argv
+    if not given:
+        parser.print_help(sys.stderr)
+        return console.USAGE_ERROR
+    arguments = parser.parse_args(given)
     command: Callable[[argparse.Namespace], int] = arguments.run
     try:
         code = command(arguments)

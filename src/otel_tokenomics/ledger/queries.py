@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,18 @@ def rollups(
     statement = f"SELECT {', '.join(columns)} FROM usage_records WHERE {clause} {grouped}"  # noqa: S608
     rows = connection.execute(statement, parameters)
     return sorted((_rollup(by, tuple(row)) for row in rows), key=_dearest_first)
+
+
+def total_of(groups: Sequence[Rollup]) -> Rollup:
+    """The total of a ledger's groups."""
+    return Rollup(
+        keys={},
+        calls=sum(group.calls for group in groups),
+        tokens={name: _known_sum(group.tokens[name] for group in groups) for name in TOKEN_COMPONENTS},
+        cost_femto=_known_sum(group.cost_femto for group in groups),
+        unpriced_calls=sum(group.unpriced_calls for group in groups),
+        estimated_calls=sum(group.estimated_calls for group in groups),
+    )
 
 
 def exact_sum(column: str) -> str:
@@ -225,6 +237,11 @@ def _joined(high: int | None, low: int | None, wide: str | None) -> int | None:
     if high is None and wide is None:
         return None
     return (high or 0) * _SPLIT + (low or 0) + int(wide or 0)
+
+
+def _known_sum(numbers: Iterable[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
 
 
 def _dearest_first(rollup: Rollup) -> tuple[bool, int, int, tuple[str, ...]]:

@@ -10,7 +10,6 @@ from datetime import datetime
 from otel_tokenomics.ledger import queries
 from otel_tokenomics.ledger.queries import Missing, Scope
 from otel_tokenomics.ledger.queries import Rollup as Row
-from otel_tokenomics.model.usage import TOKEN_COMPONENTS
 from otel_tokenomics.report.period import unix_ns
 
 __all__ = ["Missing", "Question", "Report", "Row", "answer", "nothing"]
@@ -45,8 +44,7 @@ class Report:
 
 def nothing(question: Question) -> Report:
     """The report on a ledger that holds no such record."""
-    unknown = dict.fromkeys(TOKEN_COMPONENTS, None)
-    return Report(question, question.currency or DEFAULT_CURRENCY, Row({}, 0, unknown, None, 0, 0), [])
+    return Report(question, question.currency or DEFAULT_CURRENCY, queries.total_of([]), [])
 
 
 def answer(connection: sqlite3.Connection, question: Question) -> Report:
@@ -59,11 +57,12 @@ def answer(connection: sqlite3.Connection, question: Question) -> Report:
     scope = Scope(since, until, question.run, currency=question.currency)
     if scope.currency is None:
         scope = Scope(since, until, question.run, currency=_currency(connection, scope))
-    rows = queries.rollups(connection, question.by, scope, utc=question.utc) if question.by else []
+    groups = queries.rollups(connection, question.by, scope, utc=question.utc)
+    rows = groups if question.by else []
     return Report(
         question=question,
         currency=scope.currency or DEFAULT_CURRENCY,
-        total=queries.rollups(connection, (), scope)[0],
+        total=queries.total_of(groups),
         rows=rows[: question.top],
         hidden=len(rows) - len(rows[: question.top]),
         missing=queries.missing(connection, scope),

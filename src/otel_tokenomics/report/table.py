@@ -22,15 +22,15 @@ _TOKENS = {
     "reasoning": "reasoning",
 }
 _REASONS = {
-    "unknown_provider": "no prices for this provider",
-    "unknown_model": "no price for this model",
-    "unknown_tier": "no price for its service tier",
-    "missing_usage": "no usage was reported",
-    "unsupported_modality": "no price for a part of its usage",
-    "unknown_currency": "its currency is not known",
+    "unknown_provider": "no prices for the provider",
+    "unknown_model": "no price for the model",
+    "unknown_tier": "no price for the service tier",
+    "missing_usage": "no usage reported",
+    "unsupported_modality": "no price for a part of the usage",
+    "unknown_currency": "currency not known",
 }
 _GAP = "  "
-_REASONS_SHOWN = 5
+_MODELS_SHOWN = 5
 _NARROWEST_KEY = 6
 
 
@@ -156,14 +156,18 @@ def _exact(row: Row) -> int:
 
 
 def _reasons(missing: Missing) -> str:
-    told: dict[str, int] = {}
+    """Why calls are unpriced, and of which models: the most frequent first."""
+    told: dict[str, list[str]] = {}
     for item in missing.unpriced:
-        reason = _REASONS.get(item.reason or "", shown(item.reason))
-        text = f"{shown(item.provider)}/{shown(item.model)}: {reason}"
-        told[text] = told.get(text, 0) + item.calls
-    texts = [text if len(told) == 1 else f"{calls:,} {text}" for text, calls in told.items()]
-    more = len(texts) - _REASONS_SHOWN
-    return "; ".join([*texts[:_REASONS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+        model = f"{shown(item.provider)}/{shown(item.model)}"
+        counted = model if len(missing.unpriced) == 1 else f"{model} {item.calls:,}"
+        told.setdefault(_REASONS.get(item.reason or "", shown(item.reason)), []).append(counted)
+    return "; ".join(f"{reason}: {_some(models)}" for reason, models in told.items())
+
+
+def _some(models: Sequence[str]) -> str:
+    more = len(models) - _MODELS_SHOWN
+    return ", ".join([*models[:_MODELS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _total_width(columns: Sequence[Column]) -> int:
