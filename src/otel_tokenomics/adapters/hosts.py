@@ -87,4 +87,4 @@ def _by_suffix(host: str) -> Host | None:
 
 def _parents(host: str) -> list[str]:
     labels = host.split(".")
-    return [".".join(labels[start:]) for start in range(1, len(labels) - 1)]
+    return [".".join(labels[start:]) for start in range(1, len(labels))]

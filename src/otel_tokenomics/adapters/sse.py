@@ -35,7 +35,7 @@ class UsageLines:
         if self._held:
             whole = b"".join((*self._held, whole))
             self._held.clear()
-            self._size = 0
+        self._size = 0
         if cut + 1 < len(data):
             self._hold(data[cut + 1 :])
         if b"[DONE]" in whole:
