@@ -50,6 +50,7 @@ _ASKED: Final = (
 that the rest of the record, which one reads, is its body."""
 
 _sequence = itertools.count(1)
+_sources = itertools.count(1)
 
 
 class UsageEvents:
@@ -60,6 +61,7 @@ class UsageEvents:
 
     def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
         self._logger = get_logger(SCOPE, __version__, logger_provider, SCHEMA_URL)
+        self._source = next(_sources)
 
     def emit(self, record: UsageRecord, context: Context | None = None) -> None:
         """Emit `record` under the span in `context`; without one, under the span the record names."""
@@ -76,7 +78,7 @@ class UsageEvents:
         )
         self._logger.emit(event)
         if outbox.wanted():
-            outbox.post(_entry(id(self), record.key, event))
+            outbox.post(_entry(self._source, record.key, event))
 
 
 def _entry(source: int, key: str, event: LogRecord) -> outbox.Entry:
