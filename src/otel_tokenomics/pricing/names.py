@@ -18,6 +18,8 @@ _REGION = re.compile(r"^(?:us|eu|apac|au|jp|in|ca|us-gov|global)\.")
 _TUNED = re.compile(r"^(ft:[^:]+):.*$")
 _TUNED_DATE = re.compile(r"^(ft:.+)-\d{4}$")
 
+_Rewrites = tuple[tuple[str, Callable[[str], str | None]], ...]
+
 
 class Match(NamedTuple):
     """The id that a name stands for, and by which rules: `id`, `alias`, or what was rewritten."""
@@ -46,7 +48,7 @@ class Names:
 
     def dated(self, name: str) -> Match | None:
         """As `exact`, also for a dated snapshot that the catalogue does not list by itself."""
-        return self._first(name, (("date", _redate), ("date", _undate), ("latest", _latest)), self.exact)
+        return self._first(name, _DATES, self.exact)
 
     def find(self, name: str) -> Match | None:
         """The id that `name` stands for once what does not change the price is dropped, or `None`."""
@@ -55,7 +57,7 @@ class Names:
     def _first(
         self,
         name: str,
-        rewrites: tuple[tuple[str, Callable[[str], str | None]], ...],
+        rewrites: _Rewrites,
         look: Callable[[str], Match | None],
     ) -> Match | None:
         for text, rules in _rewritten(name, rewrites):
@@ -72,9 +74,7 @@ class Names:
         return None if target is None else Match(target, "case")
 
 
-def _rewritten(
-    name: str, rewrites: tuple[tuple[str, Callable[[str], str | None]], ...]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _rewritten(name: str, rewrites: _Rewrites) -> Iterator[tuple[str, tuple[str, ...]]]:
     """`name`, and all it becomes by the rewrites, the least rewritten first."""
     texts: list[tuple[str, tuple[str, ...]]] = [(name, ())]
     for rule, rewrite in rewrites:
@@ -123,11 +123,6 @@ def _undate(name: str) -> str | None:
     return None if found is None else name[: found.start()]
 
 
-def _latest(name: str) -> str | None:
-    """Some models are listed only as their `-latest`; only tried for what remains of a dated name."""
-    return None if name.endswith("-latest") else f"{name}-latest"
-
-
 def _unregional(name: str) -> str | None:
     found = _REGION.match(name)
     return None if found is None else name[found.end() :]
@@ -145,14 +140,14 @@ def _untuned_date(name: str) -> str | None:
     return None if found is None else found[1]
 
 
-_REWRITES: tuple[tuple[str, Callable[[str], str | None]], ...] = (
+_DATES: _Rewrites = (("date", _redate), ("date", _undate))
+_REWRITES: _Rewrites = (
     ("path", _unpath),
     ("publisher", _published),
     ("fine_tune", _untuned),
     ("fine_tune_date", _untuned_date),
     ("revision", _unrevised),
     ("version", _unversioned),
-    ("date", _redate),
-    ("date", _undate),
+    *_DATES,
     ("region", _unregional),
 )
