@@ -65,7 +65,6 @@ def test_a_decorated_function_is_attributed_over_its_caller() -> None:
         assert countdown(0) == [Attribution(team="search", feature="recursion")]
 
 
-@pytest.mark.xfail(reason="the block ends when the coroutine is made, before it runs", strict=True)
 async def test_a_decorated_coroutine_function_is_attributed() -> None:
     @attribute(team="search")
     async def work() -> Attribution:

@@ -84,9 +84,6 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(faults()) == guard._MOST_CAUSES
 
 
-@pytest.mark.xfail(
-    reason="a cause beyond the bound is not remembered, so it is logged every time", strict=True
-)
 def test_a_cause_beyond_the_bound_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     for n in range(guard._MOST_CAUSES):
         fault(f"place {n}", ValueError())

@@ -82,9 +82,6 @@ def test_cut_at_every_byte_of_crlf_leaves_at_most_a_blank_line() -> None:
         assert [line for line in shown.splitlines() if line] == [line for line in wanted.splitlines() if line]
 
 
-@pytest.mark.xfail(
-    reason="cut between CR and LF, the usage chunk's line end passes for its blank line", strict=True
-)
 def test_cut_between_cr_and_lf() -> None:
     given_, wanted = stream([], USAGE, end=b"\r\n"), stream([], end=b"\r\n")
     assert lifted(given_, [given_.index(b"\r") + 1]) == wanted

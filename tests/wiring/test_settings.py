@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import OWNERS
 from otel_tokenomics.wiring.settings import (
     FIELDS,
     PREFIX,
     ConfigError,
     Settings,
-    default_ledger_path,
     load,
 )
 
@@ -210,7 +210,7 @@ def test_a_file_that_may_not_be_read(write: Write, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_where_the_ledger_is_by_default(environ: dict[str, str], path: str) -> None:
-    assert default_ledger_path(environ) == Path(path)
+    assert default_path(environ) == Path(path)
     assert load(environ).ledger == Path(path)
 
 

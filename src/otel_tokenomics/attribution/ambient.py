@@ -9,13 +9,18 @@ unless their context is copied. Blocks nest; the inner one adds to and overrides
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from types import TracebackType
+from typing import Any, TypeVar, cast
 
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.text import clean
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _current: ContextVar[Attribution] = ContextVar("otel_tokenomics_attribution", default=UNATTRIBUTED)
 
@@ -72,6 +77,18 @@ class attribute(ContextDecorator):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _current.reset(self._tokens.pop())
+
+    def __call__(self, function: _Function) -> _Function:
+        """Decorate a function, or a coroutine function: its block is open while it runs."""
+        if not inspect.iscoroutinefunction(function):
+            return super().__call__(function)
+
+        @functools.wraps(function)
+        async def attributed(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await function(*args, **kwargs)
+
+        return cast(_Function, attributed)
 
     def _recreate_cm(self) -> attribute:
         """A block of its own for each call of a decorated function, so that it may recurse."""

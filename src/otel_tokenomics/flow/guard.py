@@ -19,6 +19,7 @@ _Value = TypeVar("_Value")
 _lock = threading.Lock()
 _faults: dict[str, int] = {}
 _MOST_CAUSES = 256
+_OTHERS = "other causes"
 
 
 class _Mode:
@@ -41,8 +42,9 @@ def fault(place: str, error: BaseException) -> None:
     cause = f"{place}:{type(error).__name__}"
     with _lock:
         known = cause in _faults
-        if known or len(_faults) < _MOST_CAUSES:
-            _faults[cause] = _faults.get(cause, 0) + 1
+        if not known and len(_faults) >= _MOST_CAUSES - 1:
+            known, cause = _OTHERS in _faults, _OTHERS
+        _faults[cause] = _faults.get(cause, 0) + 1
     if not known:
         log.warning(
             "%s failed with %s; the application's call is not affected, but its usage may be incomplete. "

@@ -16,6 +16,8 @@ _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 USUAL_NULL = b',"usage":null'
 _OTHER_NULLS = (b', "usage": null', b'"usage":null,', b'"usage": null, ')
 _MOST_HELD = 8 << 20
+_NOTHING, _BLANK, _LINE_FEED = 0, 1, 2
+"""What is left to hide: nothing; the blank line after our chunk; before it, the LF of a CRLF cut in two."""
 
 
 def is_quiet(text: bytes) -> bool:
@@ -29,12 +31,12 @@ class Veil:
     `idle`: nothing is held, and no line is still to be hidden.
     """
 
-    __slots__ = ("_skip_blank", "held", "idle")
+    __slots__ = ("_skip", "held", "idle")
 
     def __init__(self) -> None:
         self.held = b""
         self.idle = True
-        self._skip_blank = False
+        self._skip = _NOTHING
 
     def lift(self, data: bytes) -> bytes:
         """The bytes that may be shown, now that `data` arrived. State changes only if nothing failed."""
@@ -43,13 +45,13 @@ class Veil:
         whole, rest = text[:cut], text[cut:]
         if len(rest) > _MOST_HELD:
             whole, rest = text, b""
-        skip = self._skip_blank
+        skip = self._skip
         if skip or _NEEDLE in whole:
             if skip or _USAGE.search(whole):
                 whole, skip = _without_usage(whole, skip)
             else:
                 whole = _without_null(whole)
-        self.held, self._skip_blank, self.idle = rest, skip, not (rest or skip)
+        self.held, self._skip, self.idle = rest, skip, not (rest or skip)
         return whole
 
     def release(self) -> bytes:
@@ -58,17 +60,20 @@ class Veil:
         return rest
 
 
-def _without_usage(text: bytes, skip_blank: bool) -> tuple[bytes, bool]:
+def _without_usage(text: bytes, skip: int) -> tuple[bytes, int]:
+    """The text without our chunk and its blank line, and what of those is still to come."""
     shown: list[bytes] = []
     for line in text.splitlines(keepends=True):
-        if skip_blank and not line.strip():
-            skip_blank = False
+        if skip == _LINE_FEED and line == b"\n":
+            skip = _BLANK
+        elif skip and not line.strip():
+            skip = _NOTHING
         elif _NEEDLE in line and _is_ours(line):
-            skip_blank = True
+            skip = _LINE_FEED if line.endswith(b"\r") else _BLANK
         else:
             shown.append(_without_null(line) if _NEEDLE in line else line)
-            skip_blank = False
-    return b"".join(shown), skip_blank
+            skip = _NOTHING
+    return b"".join(shown), skip
 
 
 def _without_null(line: bytes) -> bytes:

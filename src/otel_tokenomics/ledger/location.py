@@ -22,7 +22,8 @@ def ledger_path(environ: Mapping[str, str]) -> Path | None:
 def default_path(environ: Mapping[str, str]) -> Path:
     """`$XDG_STATE_HOME/otel-tokenomics/ledger.sqlite3`, by default under `~/.local/state`."""
     state = environ.get("XDG_STATE_HOME", "")
-    root = Path(state) if Path(state).is_absolute() else Path("~/.local/state").expanduser()
+    home = Path(environ.get("HOME") or "~").expanduser()
+    root = Path(state) if Path(state).is_absolute() else home / ".local" / "state"
     return root / "otel-tokenomics" / "ledger.sqlite3"
 
 

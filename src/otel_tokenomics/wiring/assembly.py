@@ -33,12 +33,11 @@ from otel_tokenomics.wiring.shutdown import flush_on_sigterm
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
     """The settings in force. Bad ones are reported once, and what can be is read without them."""
-    try:
-        return load(environ)
-    except ConfigError as error:
-        guard.log.error("%s. The default settings are used.", error)
-        kept = {key: value for key, value in environ.items() if key == "OTEL_TOKENOMICS_DISABLED"}
-        return load(kept)
+    problems: list[ConfigError] = []
+    settings = load(environ, problems)
+    for problem in problems:
+        guard.log.error("%s. Its default is used.", problem)
+    return settings
 
 
 def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import OWNERS
 
 SpanMode = Literal["auto", "own", "annotate", "off"]
@@ -46,31 +48,52 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def default_ledger_path(environ: Mapping[str, str]) -> Path:
-    """`$XDG_STATE_HOME/otel-tokenomics/ledger.sqlite3`, by default under `~/.local/state`."""
-    state = environ.get("XDG_STATE_HOME")
-    home = Path(environ.get("HOME") or "~").expanduser()
-    return (Path(state) if state else home / ".local" / "state") / "otel-tokenomics" / "ledger.sqlite3"
-
-
-def load(environ: Mapping[str, str]) -> Settings:
+def load(environ: Mapping[str, str], problems: list[ConfigError] | None = None) -> Settings:
     """The settings in force.
+
+    With a list for `problems`, what is wrong is added to it and left at its default, and all that is right
+    holds: one bad setting does not undo the good ones.
 
     Raises:
         ConfigError: for a file that cannot be read, a key that is not known, or a value that cannot be.
     """
-    settings = Settings(ledger=default_ledger_path(environ))
-    if path := environ.get(PREFIX + "CONFIG"):
-        settings = _Document.read(Path(path)).over(settings)
-    for name, (key, parse) in _VARIABLES.items():
-        value = environ.get(PREFIX + name)
-        if value is not None:
-            settings = _set(settings, key, parse(value.strip(), PREFIX + name), PREFIX + name)
+    settings = Settings(ledger=default_path(environ))
+    for entry in _given(environ):
+        try:
+            key, value, source = entry()
+        except ConfigError as error:
+            if problems is None:
+                raise
+            problems.append(error)
+        else:
+            settings = replace(settings, **{key: value}, sources={**settings.sources, key: source})
     return settings
 
 
-def _set(settings: Settings, key: str, value: Any, source: str) -> Settings:
-    return replace(settings, **{key: value}, sources={**settings.sources, key: source})
+_Entry = Callable[[], tuple[str, Any, str]]
+
+
+def _given(environ: Mapping[str, str]) -> Iterator[_Entry]:
+    """Everything that is set, the file first; each is parsed when it is asked for."""
+    if path := environ.get(PREFIX + "CONFIG"):
+        try:
+            document = _Document.read(Path(path))
+        except ConfigError as error:
+            yield partial(_raise, error)
+        else:
+            yield from document.entries()
+    for name, (key, parse) in _VARIABLES.items():
+        value = environ.get(PREFIX + name)
+        if value is not None:
+            yield partial(_variable, key, parse, value.strip(), PREFIX + name)
+
+
+def _raise(error: ConfigError) -> tuple[str, Any, str]:
+    raise error
+
+
+def _variable(key: str, parse: Callable[[Any, str], Any], value: str, name: str) -> tuple[str, Any, str]:
+    return key, parse(value, name), name
 
 
 def _ledger(value: Any, where: str) -> Path | None:
@@ -166,16 +189,17 @@ class _Document:
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path} is not TOML: {error}") from None
 
-    def over(self, settings: Settings) -> Settings:
+    def entries(self) -> Iterator[_Entry]:
+        """Each key of the file, to be parsed."""
         for key, value in self._entries():
-            where = f"{self.path}, line {self._line(key)}: {key}"
-            if key not in _KEYS:
-                raise ConfigError(
-                    f"{where} is not known{_nearest(key, tuple(_KEYS))}; known: {', '.join(_KEYS)}"
-                )
-            name, parse = _KEYS[key]
-            settings = _set(settings, name, parse(value, where), f"{self.path}:{self._line(key)}")
-        return settings
+            yield partial(self._parse, key, value)
+
+    def _parse(self, key: str, value: Any) -> tuple[str, Any, str]:
+        where = f"{self.path}, line {self._line(key)}: {key}"
+        if key not in _KEYS:
+            raise ConfigError(f"{where} is not known{_nearest(key, tuple(_KEYS))}; known: {', '.join(_KEYS)}")
+        name, parse = _KEYS[key]
+        return name, parse(value, where), f"{self.path}:{self._line(key)}"
 
     def _entries(self) -> list[tuple[str, Any]]:
         entries: list[tuple[str, Any]] = []
