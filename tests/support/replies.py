@@ -147,7 +147,7 @@ def message_events(
     start = {**message(usage), "content": [], "stop_reason": None}
     if isinstance(usage, dict):
         start["usage"] = {**usage, "output_tokens": 1}
-        final = final or {"output_tokens": usage["output_tokens"]}
+        final = final or {"output_tokens": usage.get("output_tokens")}
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
     deltas = [
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}

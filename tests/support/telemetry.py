@@ -54,7 +54,7 @@ class Telemetry:
         }
 
     def records(self) -> list[dict[str, Any]]:
-        """The attributes of every usage record, late ones included, oldest first."""
+        """Every usage record, body and attributes as one, late ones included, oldest first."""
         assert late.drain(10), "late settlements took longer than 10 seconds"
         logs = self.log_exporter.get_finished_logs()
         return [told(log.log_record) for log in logs if is_record(log)]

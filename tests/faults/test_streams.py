@@ -1,0 +1,287 @@
+"""Rows 24 to 36 and 43: streams that are read, broken, dropped, closed, cancelled, shared or never read."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import httpx2
+import openai
+import pytest
+import trio
+from tests.faults.cases import CASES, Case, Transcript, call, differential, dumped, every, streamed, told
+from tests.support.either import items, value
+from tests.support.telemetry import Telemetry, instrumented
+from tests.support.wire import SSE, Reply, Wire
+
+asynchronous = pytest.mark.parametrize(
+    "case", [case for case in CASES if case.asynchronous and case.stream], ids=str
+)
+Turn = Callable[[Any], Awaitable[Any]]
+
+
+async def collected(telemetry: Telemetry) -> dict[str, Any]:
+    """The one record, once the event loop and the garbage collector have had their turn."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return telemetry.record()
+
+
+async def read(stream: Any, number: int) -> Transcript:
+    """Some chunks of a stream, by its own iteration."""
+    seen: Transcript = []
+    async for chunk in items(stream):
+        seen.append(dumped(chunk))
+        if len(seen) == number:
+            break
+    return seen
+
+
+async def _break(stream: Any) -> Any:
+    return await read(stream, 2)
+
+
+async def _close_early(stream: Any) -> Any:
+    return [*await read(stream, 1), await value(stream.close())]
+
+
+async def _close_twice(stream: Any) -> Any:
+    return [*await read(stream, 1), await value(stream.close()), await value(stream.close())]
+
+
+async def _close_at_once(stream: Any) -> Any:
+    return await value(stream.close())
+
+
+async def _close_after_the_end(stream: Any) -> Any:
+    return [*await read(stream, 99), await value(stream.close()), await read(stream, 99)]
+
+
+async def _never(stream: Any) -> Any:
+    return type(stream).__name__
+
+
+async def _step(stream: Any) -> Any:
+    step = stream.__anext__ if hasattr(stream, "__anext__") else stream.__next__
+    return dumped(await value(step()))
+
+
+async def _cycle(stream: Any) -> Any:
+    knot: list[Any] = [stream]
+    knot.append(knot)
+    return await _step(stream)
+
+
+async def _close_the_response(stream: Any) -> Any:
+    await _step(stream)
+    ends = stream.response.aclose if hasattr(stream, "__anext__") else stream.response.close
+    return await value(ends())
+
+
+async def _look_around(stream: Any) -> Any:
+    seen = [hasattr(stream, name) for name in ("_iterator", "response", "send", "throw", "asend", "nothing")]
+    return [*seen, await read(stream, 99)]
+
+
+ENDINGS: dict[str, tuple[Turn, str]] = {
+    "26_drained": (lambda stream: read(stream, 99), "provider"),
+    "27_broken_off": (_break, "stream_partial"),
+    "28_closed_early": (_close_early, "stream_partial"),
+    "28_closed_twice": (_close_twice, "stream_partial"),
+    "28_closed_at_once": (_close_at_once, "stream_partial"),
+    "28_closed_after_the_end": (_close_after_the_end, "provider"),
+    "28_response_closed": (_close_the_response, "stream_partial"),
+    "31_never_read": (_never, "stream_partial"),
+    "32_in_a_cycle": (_cycle, "stream_partial"),
+    "36_looked_at": (_look_around, "provider"),
+}
+
+
+@streamed
+@pytest.mark.parametrize(("turn", "source"), ENDINGS.values(), ids=ENDINGS)
+async def test_26_to_36_however_a_stream_ends_it_is_settled_once(case: Case, turn: Turn, source: str) -> None:
+    async def act(case: Case, client: Any) -> Transcript:
+        stream = await value(case.create(client))
+        return [await turn(stream)]
+
+    telemetry = await differential(case, case.reply(), act=act)
+    record = await collected(telemetry)
+    assert record["tokenomics.usage.source"] == source
+    assert record["gen_ai.usage.input_tokens"] > 0
+    assert len(telemetry.spans()) == 1
+
+
+@streamed
+@pytest.mark.parametrize("after", range(7))
+async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int) -> None:
+    for error in (
+        httpx2.ReadError("reset"),
+        httpx2.ReadTimeout("slow"),
+        OSError("gone"),
+        KeyboardInterrupt(),
+    ):
+        if after > len(case.pieces()):
+            return
+        telemetry = await differential(case, case.broken(after, error))
+        assert len(telemetry.records()) == 1
+        assert len(telemetry.spans()) == 1
+
+
+@streamed
+async def test_43_the_exception_of_a_reset_is_the_same_object(case: Case) -> None:
+    reset = httpx2.ReadError("reset")
+    with instrumented():
+        with pytest.raises((httpx2.ReadError, openai.APIConnectionError)) as caught:
+            await read(await value(case.create(case.client(Wire(case.broken(2, reset))))), 99)
+    assert reset in (caught.value, caught.value.__cause__)
+
+
+@streamed
+@pytest.mark.xfail(reason="httpx2 closes a response before its error reaches the tap", strict=False)
+async def test_43_the_record_and_the_span_say_what_broke(case: Case) -> None:
+    telemetry = await differential(case, case.broken(2, httpx2.ReadError("reset")))
+    record = telemetry.record()
+    assert record["tokenomics.attempt.outcome"] == "error"
+    assert record["error.type"] == "ReadError"
+    assert (telemetry.spans()[0].attributes or {})["error.type"] == "ReadError"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.asynchronous], ids=str)
+async def test_24_cancelled_before_the_first_byte(case: Case) -> None:
+    async def act(case: Case, client: Any) -> Transcript:
+        task = asyncio.ensure_future(call(case, client))
+        await asyncio.sleep(0.01)
+        task.cancel("enough")
+        return [await task]
+
+    telemetry = await differential(case, Reply(before=lambda: asyncio.Event().wait()), act=act)
+    assert telemetry.record()["tokenomics.attempt.possibly_billed"] == 1
+
+
+@asynchronous
+async def test_24_cancelled_in_the_middle(case: Case) -> None:
+    pieces = [*case.pieces()[:2], lambda: asyncio.Event().wait(), *case.pieces()[2:]]
+
+    async def act(case: Case, client: Any) -> Transcript:
+        task = asyncio.ensure_future(call(case, client))
+        await asyncio.sleep(0.02)
+        task.cancel("enough")
+        return [await task]
+
+    telemetry = await differential(case, Reply(pieces, headers=SSE), act=act)
+    record = await collected(telemetry)
+    assert record["tokenomics.usage.source"] == "stream_partial"
+
+
+@asynchronous
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_25_a_cancel_scope_ends_a_stream(case: Case, backend: str) -> None:
+    async def scoped(wire: Wire) -> Transcript:
+        seen: Transcript = []
+        with anyio.move_on_after(0.02) as scope:
+            async for chunk in await case.create(case.client(wire)):
+                seen.append(dumped(chunk))
+        return [*seen, scope.cancelled_caught]
+
+    def script() -> Wire:
+        never = {"asyncio": lambda: asyncio.Event().wait(), "trio": lambda: trio.Event().wait()}
+        return Wire(Reply([*case.pieces()[:2], never[backend]], headers=SSE))
+
+    bare = anyio.run(scoped, script(), backend=backend)
+    with instrumented() as telemetry:
+        seen = anyio.run(scoped, script(), backend=backend)
+        gc.collect()
+        assert telemetry.record()["tokenomics.usage.source"] == "stream_partial"
+    assert seen == bare
+
+
+@asynchronous
+async def test_30_closed_by_another_task(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def act(case: Case, client: Any) -> Transcript:
+        stream = await asyncio.create_task(case.create(client))
+        iterator = stream.__aiter__()
+        first = await asyncio.create_task(iterator.__anext__())
+        await asyncio.create_task(stream.close())
+        return [dumped(first)]
+
+    telemetry = await differential(case, case.reply(), act=act)
+    assert (await collected(telemetry))["tokenomics.usage.source"] == "stream_partial"
+    assert "detach" not in caplog.text
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.asynchronous and case.stream], ids=str)
+async def test_30_34_read_and_closed_by_other_threads(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    async def act(case: Case, client: Any) -> Transcript:
+        stream = case.create(client)
+        first = await asyncio.to_thread(lambda: dumped(next(iter(stream))))
+        await asyncio.to_thread(stream.close)
+        return [first]
+
+    telemetry = await differential(case, case.reply(), act=act)
+    assert (await collected(telemetry))["tokenomics.usage.source"] == "stream_partial"
+    assert "detach" not in caplog.text
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.asynchronous and case.stream], ids=str)
+def test_34_two_threads_read_one_stream(case: Case) -> None:
+    with instrumented() as telemetry:
+        for _ in range(20):
+            telemetry.clear()
+            stream = case.create(case.client(Wire(case.reply())))
+            gate = threading.Barrier(2)
+
+            def take(stream: Any = stream, gate: threading.Barrier = gate) -> None:
+                gate.wait(10)
+                try:
+                    for _ in stream:
+                        pass
+                except ValueError as error:
+                    assert "already executing" in str(error)
+
+            threads = [threading.Thread(target=take) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+                assert not thread.is_alive()
+            stream.close()
+            assert all(count >= 0 for key, count in telemetry.record().items() if ".bucket." in key)
+
+
+@streamed
+async def test_35_throw_and_send_go_through_the_iterator(case: Case) -> None:
+    async def act(case: Case, client: Any) -> Transcript:
+        stream = await value(case.create(client))
+        iterator = stream._iterator
+        first = await value(iterator.__anext__() if case.asynchronous else next(iterator))
+        seen: Transcript = [dumped(first)]
+        mine = LookupError("mine")
+        try:
+            await value(iterator.athrow(mine) if case.asynchronous else iterator.throw(mine))
+        except LookupError as error:
+            seen += [error is mine, told(error)]
+        return seen
+
+    telemetry = await differential(case, case.reply(), act=act)
+    assert (await collected(telemetry))["tokenomics.usage.source"] == "stream_partial"
+
+
+@every
+async def test_33_a_dropped_result_raises_no_warning(case: Case, recwarn: pytest.WarningsRecorder) -> None:
+    with instrumented() as telemetry:
+        wire = Wire(case.reply())
+        client = case.client(wire)
+        await value(case.create(client))
+        await collected(telemetry)
+    ours = [str(seen.message) for seen in recwarn if "otel_tokenomics" in str(seen.filename)]
+    assert ours == []
