@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections import Counter
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -117,7 +118,7 @@ def assert_same(prices: dict[str, object], period: Period, units: dict[str, tupl
 def test_an_unknown_price_key_fails_the_build() -> None:
     prices = SimpleNamespace(input_mtok=Decimal(1), input_smells=Decimal(1))
     with pytest.raises(build_cards.UnknownPart, match="input_smells"):
-        build_cards.period(None, prices, {"input_mtok": ("input", 10**6)}, build_cards.Counter())
+        build_cards.period(None, prices, {"input_mtok": ("input", 10**6)}, Counter())
 
 
 @pytest.mark.parametrize("part", ["condition", "texts_of"])

@@ -10,7 +10,6 @@ from otel_tokenomics.model.usage import Usage
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.tariff import Sheet, Tariff
-from otel_tokenomics.pricing.vendors import component_billed
 
 _REQUEST = "requests"
 _OPEN_WEIGHTS = "gpt-oss"
@@ -72,19 +71,21 @@ def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], bool, int | None]:
     for bucket, quantity in usage.buckets.items():
         if quantity <= 0:
             continue
-        rate = sheet.rate(bucket)
-        if rate is None:
+        charged = sheet.charge(bucket)
+        if charged is None:
             whole = False
             continue
+        component, rate = charged
         femto = rate.femto
         if rate.tiers:
             femto, above = rate.at(input_tokens)
             tier = tier if above is None else above
         amount = divided(quantity * femto, rate.per)
-        lines.append(Line(component_billed(bucket), bucket, quantity, femto, rate.per, amount))
-    if (fee := sheet.rate(_REQUEST)) is not None:
+        lines.append(Line(component, bucket, quantity, femto, rate.per, amount))
+    if (charged := sheet.charge(_REQUEST)) is not None:
+        component, fee = charged
         amount = divided(fee.femto, fee.per)
-        lines.append(Line(component_billed(_REQUEST), _REQUEST, 1, fee.femto, fee.per, amount))
+        lines.append(Line(component, _REQUEST, 1, fee.femto, fee.per, amount))
     return lines, whole, tier
 
 

@@ -8,6 +8,9 @@ from otel_tokenomics.pricing.cards import Card, Period, Rate, Rates
 
 _MOST_BUCKETS = 256
 
+Charge = tuple[str, Rate]
+"""The component that a bucket is billed as, and its rate."""
+
 
 class Sheet:
     """The rates in force at one instant. `effective` is the date that they began, where it is known."""
@@ -21,24 +24,25 @@ class Sheet:
         self._model = model
         self._rates = rates
         self._factor = factor
-        self._found: dict[str, Rate | None] = {}
+        self._found: dict[str, Charge | None] = {}
         self.effective = effective
         self.tiered = any(rate.tiers for rate in rates.values())
 
-    def rate(self, bucket: str) -> Rate | None:
+    def charge(self, bucket: str) -> Charge | None:
         """What a bucket costs, or `None` when nothing says so."""
         try:
             return self._found[bucket]
         except KeyError:
             return self._find(bucket)
 
-    def _find(self, bucket: str) -> Rate | None:
+    def _find(self, bucket: str) -> Charge | None:
         rate = vendors.rate_for(self._provider, self._model, self._rates, bucket)
         if rate is not None and self._factor != (1, 1) and component_of(bucket) in TOKEN_COMPONENTS:
             rate = rate.times(*self._factor)
+        charge = None if rate is None else (vendors.component_billed(bucket), rate)
         if len(self._found) < _MOST_BUCKETS:
-            self._found[bucket] = rate
-        return rate
+            self._found[bucket] = charge
+        return charge
 
 
 class Tariff:

@@ -137,7 +137,7 @@ def _openai_rate(provider: str, model: str, rates: Rates, bucket: str) -> Rate |
         return rates.get("output")
     if bucket in _OPENAI_CACHE:
         return rates.get("cache_write" if "cache_write" in rates and "write" in bucket else "input")
-    if bucket == "cache_write.12h" and "cache_write" in rates:
+    if bucket == "cache_write.12h" and "cache_write" in rates and "input" in rates:
         return rates["input"].times(5, 2)
     return None
 
