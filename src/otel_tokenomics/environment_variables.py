@@ -33,7 +33,7 @@ OTEL_TOKENOMICS_COMPAT = "OTEL_TOKENOMICS_COMPAT"
 """
 .. envvar:: OTEL_TOKENOMICS_COMPAT
 
-Older names to emit as well, separated by commas. Default: ``cache_creation``
+Older names to emit as well, separated by commas, or ``none``. Default: ``cache_creation``
 """
 
 OTEL_TOKENOMICS_STRICT = "OTEL_TOKENOMICS_STRICT"

@@ -27,7 +27,7 @@ VARIABLES = [
     ("SPANS", "annotate", "spans", "annotate"),
     ("ESTIMATE", "heuristic", "estimate", "heuristic"),
     ("STRICT", "on", "strict", True),
-    ("COMPAT", "", "compat", frozenset()),
+    ("COMPAT", "none", "compat", frozenset()),
     (
         "COMPAT",
         "cache_creation, legacy_token_usage",

@@ -83,9 +83,9 @@ def _given(environ: Mapping[str, str]) -> Iterator[_Entry]:
         else:
             yield from document.entries()
     for name, (key, parse) in _VARIABLES.items():
-        value = environ.get(PREFIX + name)
-        if value is not None:
-            yield partial(_variable, key, parse, value.strip(), PREFIX + name)
+        # Empty is unset, as for every OpenTelemetry variable.
+        if value := environ.get(PREFIX + name, "").strip():
+            yield partial(_variable, key, parse, value, PREFIX + name)
 
 
 def _raise(error: ConfigError) -> tuple[str, Any, str]:
@@ -127,6 +127,8 @@ def _choice(allowed: tuple[str, ...]) -> Callable[[Any, str], str]:
 
 
 def _compat(value: Any, where: str) -> frozenset[str]:
+    if value == "none":
+        return frozenset()
     named = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
     if not isinstance(named, list):
         raise ConfigError(f"{where} must be a list of {_either(COMPATS)}, not {value!r}")

@@ -6,7 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
+
+from otel_tokenomics.flow.guard import attempt
 
 _SECONDS = 8.0
 """Less than the ten seconds that container runtimes usually grant between SIGTERM and SIGKILL."""
@@ -27,7 +30,8 @@ def flush_on_sigterm(flush: Callable[[], None]) -> bool:
     def handle(number: int, frame: FrameType | None) -> None:
         try:
             # In a thread, for a while: the interrupted code may hold a lock that the flush needs.
-            flushing = threading.Thread(target=flush, name="tokenomics-flush", daemon=True)
+            guarded_flush = partial(attempt, "sigterm.flush", flush, None)
+            flushing = threading.Thread(target=guarded_flush, name="tokenomics-flush", daemon=True)
             flushing.start()
             flushing.join(_SECONDS)
         finally:
