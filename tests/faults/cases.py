@@ -107,10 +107,10 @@ async def call(case: Case, client: Any, **overrides: Any) -> Transcript:
     seen: Transcript = []
     try:
         result = await value(case.create(client, **overrides))
-        if hasattr(result, "model_dump"):
+        if not case.stream:
             seen.append(dumped(result))
         else:
-            async for chunk in items(result):
+            async for chunk in items(result, case.asynchronous):
                 seen.append(dumped(chunk))
     except BaseException as error:
         seen.append(told(error))

@@ -128,7 +128,6 @@ def _forget(library: str) -> None:
 
 
 @every
-@pytest.mark.xfail(reason="the seam takes a wrapper that was thrown out for one still in place", strict=False)
 async def test_52_a_wrapper_that_another_threw_out_is_put_back(case: Case) -> None:
     base = importlib.import_module(f"{case.library}._base_client")
     kind = base.AsyncAPIClient if case.asynchronous else base.SyncAPIClient

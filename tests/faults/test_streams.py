@@ -145,7 +145,6 @@ async def test_43_the_exception_of_a_reset_is_the_same_object(case: Case) -> Non
 
 
 @streamed
-@pytest.mark.xfail(reason="httpx2 closes a response before its error reaches the tap", strict=False)
 async def test_43_the_record_and_the_span_say_what_broke(case: Case) -> None:
     telemetry = await differential(case, case.broken(2, httpx2.ReadError("reset")))
     record = telemetry.record()

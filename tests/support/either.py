@@ -13,9 +13,9 @@ async def value(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-async def items(stream: Any) -> AsyncIterator[Any]:
-    """The items of an iterator of either kind."""
-    if hasattr(stream, "__aiter__"):
+async def items(stream: Any, asynchronous: bool | None = None) -> AsyncIterator[Any]:
+    """The items of an iterator of either kind. Somebody's wrapper may look like both: then say which."""
+    if hasattr(stream, "__aiter__") if asynchronous is None else asynchronous:
         async for item in stream:
             yield item
     else:
