@@ -136,7 +136,6 @@ def test_frames_are_never_between_lines_and_never_held_for_ever(small: None) -> 
     assert frames.rest() == []
 
 
-@pytest.mark.xfail(reason="base64 that cannot be raises, and the call's usage is lost with it", strict=True)
 def test_a_frame_that_cannot_be_read_is_passed_over() -> None:
     assert UsageFrames().feed(b'{"bytes":"abcde"}' + frame(EVENTS[0])) == BEARING[:1]
 

@@ -224,10 +224,6 @@ def test_a_stream_that_was_cut_is_not_finished() -> None:
     assert not draft.finished()
 
 
-@pytest.mark.xfail(
-    reason="the first event says in_progress, so the reading is pending, and no record is ever made",
-    strict=True,
-)
 def test_a_responses_stream_that_was_cut_is_not_pending() -> None:
     meter = stream_meter(replies.sse(replies.response_events(), done=False)[:2], "/responses")
     reading = meter.reading()

@@ -150,11 +150,11 @@ def call_of(teller: Teller, meter: Meter | None = None, **more: Any) -> Call:
 def ask(call: Call, follows: bool = False) -> str:
     """A client library's request through the driver."""
 
-    def original(client: Any, cast_to: Any, options: Any) -> str:
+    def original(cast_to: Any, options: Any) -> str:
         call.responded(Answer(), follows, 0)
         return f"sent {options}"
 
-    return str(drive(original, call, None, None, (), {}))
+    return str(drive(original, call, None, (), {}))
 
 
 def test_a_call_is_told_from_its_opening_to_its_close() -> None:
@@ -191,11 +191,11 @@ async def test_awaiting_differs_by_the_await_alone() -> None:
     teller = Teller()
     call = call_of(teller)
 
-    async def original(client: Any, cast_to: Any, options: Any) -> str:
+    async def original(cast_to: Any, options: Any) -> str:
         call.responded(Answer(), False, 2)
         return f"sent {options}"
 
-    assert await adrive(original, call, None, None, (), {}) == "sent as given"
+    assert await adrive(original, call, None, (), {}) == "sent as given"
     assert teller.records[0].attempts == 3
 
 
@@ -203,11 +203,11 @@ async def test_awaiting_differs_by_the_await_alone() -> None:
 def test_an_error_is_the_applications_own(error: BaseException) -> None:
     teller = Teller()
 
-    def original(client: Any, cast_to: Any, options: Any) -> None:
+    def original(cast_to: Any, options: Any) -> None:
         raise error
 
     with pytest.raises(type(error)) as caught:
-        drive(original, call_of(teller), None, None, (), {})
+        drive(original, call_of(teller), None, (), {})
     assert caught.value is error
     (record,) = teller.records
     assert (record.billed, record.error_type) == (False, type(error).__name__)

@@ -37,6 +37,17 @@ class Counts:
                 return value
         return _NOTHING
 
+    def split(self, total: int, *parts: int | None) -> list[int]:
+        """What remains of `total`, then each part as far as it fits in what those before it left."""
+        room, taken = total, []
+        for part in parts:
+            fits = min(part or 0, room)
+            if fits < (part or 0):
+                self.flags.add("mismatch")
+            room -= fits
+            taken.append(fits)
+        return [room, *taken]
+
     def rest(self, total: int, *parts: int | None) -> int:
         """What remains of `total` beside its parts; flagged and zero if the parts exceed it."""
         remainder = total

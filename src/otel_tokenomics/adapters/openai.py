@@ -114,7 +114,7 @@ class _OpenAIDialect:
         self._head(told, body)
         status = body.get("status")
         told.pending = status in _UNFINISHED
-        told.background = body.get("background") is True or body.get("object") == "thread.run"
+        told.background = _can_be_asked_again(body)
         usage = body.get("usage")
         if isinstance(usage, dict):
             told.usage, told.final = usage, True
@@ -129,8 +129,9 @@ class _OpenAIDialect:
         if isinstance(whole, dict):
             event = whole
         self._head(told, event)
-        told.pending = event.get("status") in _UNFINISHED
-        told.background = told.background or event.get("background") is True
+        told.background = told.background or _can_be_asked_again(event)
+        # A stream that is read here is under way, not pending: only what can be asked for again is.
+        told.pending = told.background and event.get("status") in _UNFINISHED
         grouped = event.get("x_groq")
         usage = event.get("usage") or (grouped.get("usage") if isinstance(grouped, dict) else None)
         if isinstance(usage, dict):
@@ -181,6 +182,11 @@ class _OpenAIDialect:
         told.service_tier = clean(body.get("service_tier")) or told.service_tier
 
 
+def _can_be_asked_again(response: Mapping[str, Any]) -> bool:
+    """A background response or a run: it is billed once by its id, however often it is seen."""
+    return response.get("background") is True or response.get("object") == "thread.run"
+
+
 _DIALECT = _OpenAIDialect()
 
 
@@ -218,15 +224,17 @@ def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
     written = counts.get(parts, "cache_write_tokens")
     audio = counts.get(parts, "audio_tokens")
     image = counts.get(parts, "image_tokens")
-    buckets["input"] = counts.rest(total, read, written, audio, image)
+    # Cached audio may be counted as both; what is cached is certain to be billed as that.
+    rest, cached, fresh, sound, sight = counts.split(total, read, written, audio, image)
+    buckets["input"] = rest
     if read is not None:
-        buckets["cache_read"] = min(read, total)
-    if written:
-        _read_writes(counts, parts, min(written, total), buckets)
-    if audio:
-        buckets["input.audio"] = min(audio, total)
-    if image:
-        buckets["input.image"] = min(image, total)
+        buckets["cache_read"] = cached
+    if fresh:
+        _read_writes(counts, parts, fresh, buckets)
+    if sound:
+        buckets["input.audio"] = sound
+    if sight:
+        buckets["input.image"] = sight
 
 
 def _read_writes(counts: Counts, parts: Mapping[str, Any], written: int, buckets: dict[str, int]) -> None:
@@ -250,17 +258,17 @@ def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) 
     reasoning = counts.get(parts, "reasoning_tokens")
     audio = counts.get(parts, "audio_tokens")
     image = counts.get(parts, "image_tokens")
-    rest = counts.rest(total, reasoning, audio, image)
+    rest, thought, sound, sight = counts.split(total, reasoning, audio, image)
     if modality is not None and not parts:
         buckets[f"output.{modality}"] = rest
     else:
         buckets["output"] = rest
     if reasoning is not None:
-        buckets["reasoning"] = min(reasoning, total)
-    if audio:
-        buckets["output.audio"] = min(audio, total)
-    if image:
-        buckets["output.image"] = min(image, total)
+        buckets["reasoning"] = thought
+    if sound:
+        buckets["output.audio"] = sound
+    if sight:
+        buckets["output.image"] = sight
     rejected = counts.get(parts, "rejected_prediction_tokens")
     return {"rejected_prediction": rejected} if rejected else {}
 

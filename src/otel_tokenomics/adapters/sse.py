@@ -7,6 +7,7 @@ everything else is passed over at the speed of a byte search.
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from collections.abc import Iterator
 
@@ -80,7 +81,7 @@ class UsageFrames:
         found, end = [], 0
         for match in _FRAME.finditer(text):
             end = match.end()
-            event = base64.b64decode(match.group(1))
+            event = _decoded(match.group(1))
             if _USAGE.search(event):
                 found.append(event)
         self._held = text[end:] if len(text) - end <= _MOST_HELD else b""
@@ -96,6 +97,14 @@ class UsageFrames:
         return []
 
 
+def _decoded(frame: bytes) -> bytes:
+    """A frame's event; nothing of a frame that cannot be read."""
+    try:
+        return base64.b64decode(frame)
+    except binascii.Error:
+        return b""
+
+
 def events(kept: list[bytes]) -> Iterator[bytes]:
     """Every event's payload in the bytes kept of a stream, of either kind."""
     text = b"".join(kept)
@@ -103,7 +112,7 @@ def events(kept: list[bytes]) -> Iterator[bytes]:
         _FRAME.findall(text) if not text.lstrip().startswith((b"data:", b"event:", b":", b"\xef")) else []
     )
     for frame in framed:
-        yield base64.b64decode(frame)
+        yield _decoded(frame)
     if not framed:
         for line in text.splitlines():
             if line.startswith(b"data:"):

@@ -18,27 +18,31 @@ CURRENT: ContextVar[Call | None] = ContextVar("otel_tokenomics_call", default=No
 
 
 class Call:
-    """One call in flight. `request` is what the driver must send."""
+    """One call in flight. `request` is what the driver must send, `client` the one that makes it."""
 
     __slots__ = (
         "__weakref__",
         "_desk",
         "_entry",
         "_flow",
+        "_heard",
         "_skim",
         "_span_token",
         "_token",
+        "client",
         "followed",
         "request",
         "veils",
     )
 
-    def __init__(self, desk: Desk, entry: Entry, meter: Meter, request: Any) -> None:
+    def __init__(self, desk: Desk, entry: Entry, meter: Meter, request: Any, client: Any = None) -> None:
         self.request = request
+        self.client = client
         self.followed = False
         self.veils = False
         self._desk, self._entry = desk, entry
         self._skim = meter.skim
+        self._heard: int | None = None
         self._token: Token[Call | None] | None = None
         self._span_token: Any = None
         self._flow: Flow | None = flow(desk, entry, meter)
@@ -77,6 +81,9 @@ class Call:
 
     def responded(self, response: Any, follows: bool, retries: int) -> None:
         """A response arrived, and its body is in memory or follows through the tap."""
+        if self._heard == id(response):
+            return
+        self._heard = id(response)
         if follows:
             self._tap(response)
         self._step(Responded(response, follows, retries))

@@ -9,6 +9,7 @@ dropped before its end is found by the garbage collector, and its call settled t
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
@@ -110,12 +111,23 @@ def _broken(call: Call, error: BaseException) -> None:
 
 def _closed(response: Any, call: Call) -> None:
     try:
-        call.end()
+        call.end(error=_in_flight())
         _open.discard(call)
         for name in _COVERED:
             vars(response).pop(name, None)
     except Exception as error:
         fault("tap.closed", error)
+
+
+def _in_flight() -> BaseException | None:
+    """The transport's error that is on its way, if that is why the response is closed.
+
+    The HTTP libraries close a broken response before their error passes the tap. An error of the
+    application's own, in whose `with` block the stream happens to be closed, is none of the call's.
+    """
+    error = sys.exc_info()[1]
+    library = type(error).__module__.partition(".")[0]
+    return error if library in ("httpx", "httpx2", "httpcore", "httpcore2") else None
 
 
 def _settle_open() -> None:

@@ -14,7 +14,7 @@ import re
 _NEEDLE = b'"usage"'
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 USUAL_NULL = b',"usage":null'
-_OTHER_NULLS = (b', "usage": null', b'"usage":null,', b'"usage": null, ')
+_OTHER_NULLS = (b', "usage": null', b',"usage": null', b'"usage":null,', b'"usage": null, ')
 _MOST_HELD = 8 << 20
 _NOTHING, _BLANK, _LINE_FEED = 0, 1, 2
 """What is left to hide: nothing; the blank line after our chunk; before it, the LF of a CRLF cut in two."""
@@ -55,9 +55,9 @@ class Veil:
         return whole
 
     def release(self) -> bytes:
-        """What is still held, at the end of the stream."""
+        """What of the held bytes may be shown, at the end of the stream."""
         rest, self.held = self.held, b""
-        return rest
+        return _without_usage(rest, self._skip)[0]
 
 
 def _without_usage(text: bytes, skip: int) -> tuple[bytes, int]:

@@ -39,11 +39,18 @@ def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     return _cost(facts, reading, tariff, sheet, book)
 
 
+_UNREADABLE = frozenset({"negative", "not_a_count"})
+"""Flags of a usage in which some count could not be read: what it would have cost is missing."""
+
+
 def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: PriceBook) -> Cost:
     usage = reading.usage
     lines, whole, tier = charge(usage, sheet)
     if not whole and not lines:
         return unpriced("unsupported_modality")
+    reason: UnpricedReason | None = None if whole else "unsupported_modality"
+    if whole and not _UNREADABLE.isdisjoint(usage.flags):
+        whole, reason = False, "missing_usage"
     total = 0
     for line in lines:
         total += line.amount_femto
@@ -57,7 +64,7 @@ def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: Pr
         catalog_version=book.version,
         effective_date=sheet.effective,
         tier=None if tier is None else f"gt_{tier}",
-        unpriced_reason=None if whole else "unsupported_modality",
+        unpriced_reason=reason,
         bound=None if whole and usage.source != "stream_partial" else "lower",
         assumption=_assumption(facts, reading),
     )

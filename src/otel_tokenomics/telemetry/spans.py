@@ -95,7 +95,8 @@ class Spans:
 
     def close(self, page: Page, record: UsageRecord, ended_ns: int) -> None:
         """End our own span, or write on the foreign one if that was not possible earlier."""
-        if page.awaited and self._mode != "annotate":
+        # A call that failed before any response has the client's own span, which says so.
+        if page.awaited and self._mode != "annotate" and record.error_type is None:
             self._start(page)
         span = page.span
         if span is None:

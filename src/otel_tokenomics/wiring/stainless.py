@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -67,6 +67,8 @@ class Seam:
             owner = getattr(module, kind, None)
             if owner is not None:
                 self._patch_class(owner)
+                for heir in _heirs(owner):
+                    self._patch_overrides(heir)
 
     def _patch_class(self, owner: type) -> None:
         if not hasattr(owner, "request") or not hasattr(owner, "_process_response"):
@@ -79,8 +81,15 @@ class Seam:
                 self._wrap(owner, name, self._retry)
                 break
 
+    def _patch_overrides(self, heir: type) -> None:
+        """Methods that a subclass has of its own: a rival that came first put the bare base method there."""
+        for name, make in (("request", self._request), ("_process_response", self._process_response)):
+            if name in vars(heir):
+                self._wrap(heir, name, make)
+
     def _wrap(self, owner: type, name: str, make: Callable[[Any], Any]) -> None:
-        if any(point[:2] == (owner, name) for point in self._points):
+        current = vars(owner).get(name)
+        if any(point[:2] == (owner, name) and _holds(current, point[3]) for point in self._points):
             return
         original = vars(owner)[name] if name in vars(owner) else getattr(owner, name)
         wrapper = make(original)
@@ -98,8 +107,8 @@ class Seam:
                 except Exception as error:
                     fault("seam.request", error)
                 if call is None:
-                    return await original(client, cast_to, options, *args, **kwargs)
-                return await adrive(original, call, client, cast_to, args, kwargs)
+                    return await _bound(original, client)(cast_to, options, *args, **kwargs)
+                return await adrive(_bound(original, client), call, cast_to, args, kwargs)
 
             return arequest
 
@@ -111,8 +120,8 @@ class Seam:
             except Exception as error:
                 fault("seam.request", error)
             if call is None:
-                return original(client, cast_to, options, *args, **kwargs)
-            return drive(original, call, client, cast_to, args, kwargs)
+                return _bound(original, client)(cast_to, options, *args, **kwargs)
+            return drive(_bound(original, client), call, cast_to, args, kwargs)
 
         return request
 
@@ -125,7 +134,7 @@ class Seam:
                     _respond(call, kwargs)
             except Exception as error:
                 fault("seam.response", error)
-            return original(client, *args, **kwargs)
+            return _bound(original, client)(*args, **kwargs)
 
         return process_response
 
@@ -138,19 +147,45 @@ class Seam:
                     call.retried(possibly_billed(sys.exc_info()[1]))
             except Exception as error:
                 fault("seam.retry", error)
-            return original(client, *args, **kwargs)
+            return _bound(original, client)(*args, **kwargs)
 
         return retry
 
     def _begin(self, client: Any, options: Any, kwargs: dict[str, Any]) -> Call | Shield | None:
         desk, adapter, outer = self.desk, self.adapter, CURRENT.get()
-        if desk is None or adapter is None or (outer is not None and outer.request is options):
+        if desk is None or adapter is None or (outer is not None and outer.client is client):
             return None
         facts = adapter.facts(client, options, bool(kwargs.get("stream")))
         if facts is None or not is_instrumentation_enabled():
             return None if outer is None else Shield(options)
         entry = desk.admit(facts)
-        return Call(desk, entry, adapter.meter(client, options, facts), options)
+        return Call(desk, entry, adapter.meter(client, options, facts), options, client)
+
+
+def _heirs(owner: type[Any]) -> Iterator[type[Any]]:
+    """Every class below `owner`."""
+    for heir in owner.__subclasses__():
+        yield heir
+        yield from _heirs(heir)
+
+
+def _bound(method: Any, client: Any) -> Callable[..., Any]:
+    """The method as the client would find it: a rival's wrapper wants to be bound."""
+    bound: Callable[..., Any] = method.__get__(client, type(client))
+    return bound
+
+
+def _holds(function: Any, wrapper: Any) -> bool:
+    """Whether `wrapper` is somewhere in a chain of wrappers.
+
+    One that hides it may lead to a second wrapper of ours. That does no harm: what is told already is not
+    told again.
+    """
+    for _ in range(64):
+        if function is wrapper:
+            return True
+        function = getattr(function, "__wrapped__", None)
+    return False
 
 
 def _respond(call: Call, kwargs: dict[str, Any]) -> None:
