@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -107,6 +108,31 @@ async def test_05_a_model_without_a_price(case: Case) -> None:
     assert record["tokenomics.cost.unpriced_reason"] == "unknown_model"
     assert "gen_ai.usage.cost.amount" not in record
     assert "tokenomics.allocation.cost" not in telemetry.metrics(), "unknown is not zero"
+
+
+@every
+async def test_48_a_logging_handler_of_the_application_raises(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unheard(Exception):
+        """A fault that has not been logged in this process."""
+
+    def fail(*args: Any) -> Any:
+        raise type(f"Unheard{case.library}{case.asynchronous}{case.stream}", (Unheard,), {})
+
+    class Strict(logging.Handler):
+        """As applications write them to page people, without `handleError`."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError("the pager is down")
+
+    handler = Strict()
+    guard.log.addHandler(handler)
+    monkeypatch.setattr(StainlessMeter, "respond", fail)
+    try:
+        await differential(case, case.reply())
+    finally:
+        guard.log.removeHandler(handler)
 
 
 def _renamed(body: bytes) -> bytes:
