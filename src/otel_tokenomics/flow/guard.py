@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TypeVar
 
@@ -46,12 +47,14 @@ def fault(place: str, error: BaseException) -> None:
             known, cause = _OTHERS in _faults, _OTHERS
         _faults[cause] = _faults.get(cause, 0) + 1
     if not known:
-        log.warning(
-            "%s failed with %s; the application's call is not affected, but its usage may be incomplete. "
-            "Logged once for this cause.",
-            place,
-            type(error).__name__,
-        )
+        # The application's own logging handlers and filters may raise.
+        with suppress(Exception):
+            log.warning(
+                "%s failed with %s; the application's call is not affected, but its usage may be "
+                "incomplete. Logged once for this cause.",
+                place,
+                type(error).__name__,
+            )
     if _Mode.strict:
         raise error
 
