@@ -78,8 +78,14 @@ class Anthropic:
 
 
 def _traces_itself(client: Any, options: Any) -> bool:
-    """From 1.14 on the library makes a span of its own for each call that one of its methods makes."""
-    return getattr(client, "_tracer", None) is not None and bool(getattr(options, "span_name", None))
+    """From 1.14 on the library makes a span of its own for each call that one of its methods makes.
+
+    Its tracer is a proxy until a tracer provider is set, and stays mute if none ever is.
+    """
+    tracer = getattr(client, "_tracer", None)
+    if tracer is None or not getattr(options, "span_name", None):
+        return False
+    return "NoOp" not in type(getattr(tracer, "_tracer", tracer)).__name__
 
 
 class _AnthropicDialect:

@@ -59,7 +59,7 @@ class Spans:
             if is_inference(around):
                 _adopt(page, around)
                 return page
-            if facts.self_traced and _somebody_traces():
+            if facts.self_traced:
                 page.awaited = True
                 return page
         if self._mode != "annotate":
@@ -118,11 +118,6 @@ class Spans:
             name, kind=SpanKind.CLIENT, attributes=request_labels(facts), start_time=page.started_ns
         )
         page.context = trace.set_span_in_context(page.span)
-
-
-def _somebody_traces() -> bool:
-    """Whether spans of the global provider go anywhere: a client that traces itself uses that one."""
-    return not isinstance(trace.get_tracer_provider(), (trace.ProxyTracerProvider, trace.NoOpTracerProvider))
 
 
 def _adopt(page: Page, span: Span) -> None:
