@@ -96,6 +96,9 @@ class Seam:
         setattr(owner, name, wrapper)
         self._points.append((owner, name, original, wrapper))
 
+    # The wrappers below bind the original as the client would find it, since a rival's wrapper wants to be
+    # bound. They call nothing of ours outside a `try`.
+
     def _request(self, original: Any) -> Any:
         if inspect.iscoroutinefunction(inspect.unwrap(original)):
 
@@ -107,8 +110,8 @@ class Seam:
                 except Exception as error:
                     fault("seam.request", error)
                 if call is None:
-                    return await _bound(original, client)(cast_to, options, *args, **kwargs)
-                return await adrive(_bound(original, client), call, cast_to, args, kwargs)
+                    return await original.__get__(client, type(client))(cast_to, options, *args, **kwargs)
+                return await adrive(original.__get__(client, type(client)), call, cast_to, args, kwargs)
 
             return arequest
 
@@ -120,8 +123,8 @@ class Seam:
             except Exception as error:
                 fault("seam.request", error)
             if call is None:
-                return _bound(original, client)(cast_to, options, *args, **kwargs)
-            return drive(_bound(original, client), call, cast_to, args, kwargs)
+                return original.__get__(client, type(client))(cast_to, options, *args, **kwargs)
+            return drive(original.__get__(client, type(client)), call, cast_to, args, kwargs)
 
         return request
 
@@ -134,7 +137,7 @@ class Seam:
                     _respond(call, kwargs)
             except Exception as error:
                 fault("seam.response", error)
-            return _bound(original, client)(*args, **kwargs)
+            return original.__get__(client, type(client))(*args, **kwargs)
 
         return process_response
 
@@ -147,7 +150,7 @@ class Seam:
                     call.retried(possibly_billed(sys.exc_info()[1]))
             except Exception as error:
                 fault("seam.retry", error)
-            return _bound(original, client)(*args, **kwargs)
+            return original.__get__(client, type(client))(*args, **kwargs)
 
         return retry
 
@@ -167,12 +170,6 @@ def _heirs(owner: type[Any]) -> Iterator[type[Any]]:
     for heir in owner.__subclasses__():
         yield heir
         yield from _heirs(heir)
-
-
-def _bound(method: Any, client: Any) -> Callable[..., Any]:
-    """The method as the client would find it: a rival's wrapper wants to be bound."""
-    bound: Callable[..., Any] = method.__get__(client, type(client))
-    return bound
 
 
 def _holds(function: Any, wrapper: Any) -> bool:
