@@ -153,7 +153,7 @@ HARM: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("emit", lambda patch: patch.setattr("opentelemetry.sdk._logs.Logger.emit", boom)),
     ("record", lambda patch: patch.setattr("opentelemetry.sdk.metrics.Histogram.record", boom)),
     ("attach", lambda patch: patch.setattr("opentelemetry.context.attach", boom)),
-    ("detach", lambda patch: patch.setattr("opentelemetry.context.detach", boom)),
+    ("detach", lambda patch: patch.setattr("otel_tokenomics.telemetry.teller.OpenTelemetryTeller.leave", boom)),
 ]
 
 
