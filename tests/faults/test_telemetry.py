@@ -146,6 +146,8 @@ async def test_17_18_an_exporter_that_hangs_holds_up_no_call(case: Case) -> None
         processor.shutdown()
 
 
+TELLER = "otel_tokenomics.telemetry.teller.OpenTelemetryTeller"
+
 HARM: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("end", lambda patch: patch.setattr(Span, "end", boom)),
     ("set_attributes", lambda patch: patch.setattr(Span, "set_attributes", boom)),
@@ -153,7 +155,7 @@ HARM: list[tuple[str, Callable[[pytest.MonkeyPatch], None]]] = [
     ("emit", lambda patch: patch.setattr("opentelemetry.sdk._logs.Logger.emit", boom)),
     ("record", lambda patch: patch.setattr("opentelemetry.sdk.metrics.Histogram.record", boom)),
     ("attach", lambda patch: patch.setattr("opentelemetry.context.attach", boom)),
-    ("detach", lambda patch: patch.setattr("otel_tokenomics.telemetry.teller.OpenTelemetryTeller.leave", boom)),
+    ("detach", lambda patch: patch.setattr(f"{TELLER}.leave", boom)),
 ]
 
 
