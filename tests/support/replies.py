@@ -111,19 +111,17 @@ RESPONSES_USAGE = {
 
 def response_events(usage: Any = RESPONSES_USAGE) -> list[dict[str, Any]]:
     """The events of a streamed response."""
-    return [
-        {"type": "response.created", "sequence_number": 0, "response": response(status="in_progress")},
-        {
-            "type": "response.output_text.delta",
-            "sequence_number": 1,
-            "item_id": "msg_1",
-            "output_index": 0,
-            "content_index": 0,
-            "delta": "Dig in spring.",
-            "logprobs": [],
-        },
-        {"type": "response.completed", "sequence_number": 2, "response": response(usage)},
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    part = {"type": "output_text", "text": "", "annotations": []}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": response(status="in_progress")},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.content_part.added", **place, "part": part},
+        {"type": "response.output_text.delta", **place, "delta": "Dig in spring.", "logprobs": []},
+        {"type": "response.completed", "response": response(usage)},
     ]
+    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
 def message(usage: Any = ANTHROPIC_USAGE, text: str = "Dig in spring.") -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What the instrumentation costs: bare against instrumented, in one run."""

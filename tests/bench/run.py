@@ -1,0 +1,244 @@
+"""`make bench`: what one call and one streamed chunk cost, bare against instrumented.
+
+All variants are timed in one process, in turn, a few calls at a time, so that whatever else the machine
+does falls on all of them alike; the median over all turns is what counts. The parts are found by leaving
+one out after another: spans off, a meter provider that does nothing, a logger provider that does nothing.
+What metrics do when they are collected is off the caller's path, timed apart, and held to the ceiling too.
+Start-up is measured in fresh processes.
+
+    make bench                      the tables
+    make bench ARGS=--json          the same as JSON
+    make bench ARGS='--rounds 50'   more turns
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from opentelemetry._logs import NoOpLoggerProvider
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
+from tests.bench.startup import startup
+from tests.bench.workload import CHUNKS, LIBRARIES, Timed, calls
+
+from otel_tokenomics.telemetry.metrics import fold
+from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
+
+CALLS_A_TURN = 100
+STREAMS_A_TURN = 4
+WARM_CALLS = 60
+"""Calls before each turn's timing: a patched class throws the interpreter's inline caches away."""
+CEILINGS = {"us_per_call": 180.0, "us_per_chunk": 3.0, "startup_ms": 50.0, "startup_mb": 10.0}
+"""What all of it may add: DESIGN's section on speed."""
+
+
+class _Spans(SpanExporter):
+    def export(self, spans: Any) -> SpanExportResult:
+        return SpanExportResult.SUCCESS
+
+
+class _Logs(LogRecordExporter):
+    def export(self, batch: Any) -> LogRecordExportResult:
+        return LogRecordExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing is held."""
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        return True
+
+
+class Variant(AbstractContextManager[None]):
+    """The instrumentation with some of its parts."""
+
+    def __init__(
+        self, spans: bool = True, metrics: bool = True, record: bool = True, sampled: bool = True
+    ) -> None:
+        self._mode = "own" if spans else "off"
+        tracer_provider = TracerProvider(sampler=DEFAULT_ON if sampled else ALWAYS_OFF)
+        tracer_provider.add_span_processor(BatchSpanProcessor(_Spans()))
+        logger_provider: Any = NoOpLoggerProvider()
+        if record:
+            logger_provider = LoggerProvider()
+            logger_provider.add_log_record_processor(BatchLogRecordProcessor(_Logs()))
+        self.folded: list[float] = []
+        self._providers = {
+            "tracer_provider": tracer_provider,
+            "meter_provider": MeterProvider([InMemoryMetricReader()]) if metrics else NoOpMeterProvider(),
+            "logger_provider": logger_provider,
+        }
+
+    def __enter__(self) -> None:
+        os.environ["OTEL_TOKENOMICS_SPANS"] = self._mode
+        for kind in (OpenAIInstrumentor, AnthropicInstrumentor):
+            kind().instrument(**self._providers)
+
+    def __exit__(self, *error: object) -> None:
+        for kind in (OpenAIInstrumentor, AnthropicInstrumentor):
+            kind().uninstrument()
+        began = time.thread_time_ns()
+        fold()
+        self.folded.append(
+            (time.thread_time_ns() - began) / 1e3 / (WARM_CALLS + CALLS_A_TURN + STREAMS_A_TURN)
+        )
+
+
+def variants() -> dict[str, AbstractContextManager[None]]:
+    """Bare, whole, and whole without one part after another."""
+    return {
+        "bare": nullcontext(),
+        "all": Variant(),
+        "no spans": Variant(spans=False),
+        "no metrics": Variant(metrics=False),
+        "no record": Variant(record=False),
+        "nothing told": Variant(spans=False, metrics=False, record=False),
+        "unsampled, no metrics": Variant(sampled=False, metrics=False),
+    }
+
+
+def measure(rounds: int) -> dict[str, Any]:
+    """Medians in microseconds, for each library and variant."""
+    chosen = variants()
+    told: dict[str, Any] = {}
+    for library in LIBRARIES:
+        plain, stream = calls(library)
+        assert stream() == CHUNKS
+        _warm(chosen, plain, stream)
+        taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in chosen}
+        gc.collect()
+        gc.freeze()
+        for turn in range(rounds):
+            # Every other round runs backwards, so that a drift of the machine's speed falls out.
+            names = list(chosen) if turn % 2 else list(chosen)[::-1]
+            for name in names:
+                with chosen[name]:
+                    _repeat(plain, WARM_CALLS)
+                    taken[name][0].extend(_timed(plain, CALLS_A_TURN))
+                    taken[name][1].extend(_timed(stream, STREAMS_A_TURN))
+        gc.unfreeze()
+        told[library] = _table(taken, _folded(chosen["all"]))
+    return told
+
+
+def _folded(variant: AbstractContextManager[None]) -> float:
+    """Microseconds a call of what metrics do when they are collected, off the caller's path."""
+    assert isinstance(variant, Variant)
+    folded = statistics.median(variant.folded)
+    variant.folded.clear()
+    return folded
+
+
+def _warm(chosen: dict[str, AbstractContextManager[None]], plain: Timed, stream: Timed) -> None:
+    for variant in chosen.values():
+        with variant:
+            _repeat(plain, WARM_CALLS)
+            stream()
+
+
+def _repeat(act: Timed, times: int) -> None:
+    for _ in range(times):
+        act()
+
+
+def _timed(act: Callable[[], Any], times: int) -> list[float]:
+    # The thread's own time: nothing here waits, and what other processes do is not our cost.
+    clock, taken = time.thread_time_ns, []
+    for _ in range(times):
+        began = clock()
+        act()
+        taken.append((clock() - began) / 1e3)
+    return taken
+
+
+def _table(taken: dict[str, tuple[list[float], list[float]]], folded: float) -> dict[str, Any]:
+    median = {name: tuple(map(statistics.median, both)) for name, both in taken.items()}
+    bare_call, bare_stream = median["bare"]
+    rows = {
+        name: {
+            "us_per_call": call,
+            "added_us_per_call": call - bare_call,
+            "ratio": call / bare_call,
+            "us_per_stream": stream,
+            # What a stream adds beyond what a plain call adds, spread over its chunks.
+            "added_us_per_chunk": ((stream - bare_stream) - (call - bare_call)) / CHUNKS,
+            "stream_ratio": stream / bare_stream,
+        }
+        for name, (call, stream) in median.items()
+    }
+    whole = median["all"][0]
+    shares = {
+        "seam, price, making the record": median["nothing told"][0] - bare_call,
+        "span": whole - median["no spans"][0],
+        "metrics": whole - median["no metrics"][0],
+        "emitting the record": whole - median["no record"][0],
+        "metrics when collected": folded,
+    }
+    return {"variants": rows, "shares_us_per_call": shares}
+
+
+def show(report: dict[str, Any]) -> None:
+    """The report as tables."""
+    columns = ("us/call", "added", "ratio", "us/stream", "us/chunk added", "ratio")
+    for library in LIBRARIES:
+        print(f"\n{library}: one plain call, one stream of {CHUNKS} chunks, in process")
+        print(" " * 24 + "".join(f"{column:>16}" for column in columns))
+        for name, row in report[library]["variants"].items():
+            print(
+                f"{name:24}{row['us_per_call']:16.0f}{row['added_us_per_call']:16.0f}{row['ratio']:16.2f}"
+                f"{row['us_per_stream']:16.0f}{row['added_us_per_chunk']:16.2f}{row['stream_ratio']:16.2f}"
+            )
+        shares = report[library]["shares_us_per_call"]
+        print("share of each part, us/call: " + ", ".join(f"{part} {us:.0f}" for part, us in shares.items()))
+    start = report["startup"]
+    print(
+        f"\nstart-up, fresh processes: {start['bare_ms']:.0f} ms bare, +{start['added_ms']:.0f} ms and "
+        f"+{start['added_mb']:.1f} MB instrumented ({start['ours_ms']:.0f} ms with the SDK loaded)"
+    )
+    print("\nceilings: " + ", ".join(f"{what} {value} of {most:g}" for what, value, most in verdicts(report)))
+
+
+def verdicts(report: dict[str, Any]) -> list[tuple[str, str, float]]:
+    """What was measured beside each ceiling, the worse of the two libraries."""
+    rows = [report[library]["variants"]["all"] for library in LIBRARIES]
+    measured = {
+        "us_per_call": max(
+            report[library]["variants"]["all"]["added_us_per_call"]
+            + report[library]["shares_us_per_call"]["metrics when collected"]
+            for library in LIBRARIES
+        ),
+        "us_per_chunk": max(row["added_us_per_chunk"] for row in rows),
+        "startup_ms": report["startup"]["added_ms"],
+        "startup_mb": report["startup"]["added_mb"],
+    }
+    return [(what, f"{measured[what]:.1f}", most) for what, most in CEILINGS.items()]
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each variant (default: 12)")
+    asked = parser.parse_args()
+    report = {**measure(asked.rounds), "startup": startup(), "ceilings": CEILINGS}
+    if asked.json:
+        print(json.dumps(report, indent=2))
+    else:
+        show(report)
+
+
+if __name__ == "__main__":
+    main()

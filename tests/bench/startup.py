@@ -1,0 +1,65 @@
+"""What it costs to start: fresh processes, with and without, in turn."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from typing import Any
+
+ROUNDS = 9
+_RESIDENT = """
+import sys, time
+def resident():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * 4096 / 1e6
+"""
+_SDK = """
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+providers = dict(
+    tracer_provider=TracerProvider(), meter_provider=MeterProvider(), logger_provider=LoggerProvider()
+)
+"""
+_OURS = """
+from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
+for kind in (OpenAIInstrumentor, AnthropicInstrumentor):
+    kind().instrument(**providers)
+"""
+_TELL = """
+import json
+print(json.dumps([(time.perf_counter() - began) * 1e3, resident() - before]))
+"""
+
+
+def startup() -> dict[str, float]:
+    """Milliseconds and megabytes: of a program with OpenTelemetry's SDK, and what we add to it."""
+    bare: list[tuple[float, float]] = []
+    ours: list[tuple[float, float]] = []
+    for _ in range(ROUNDS):
+        bare.append(_run(_SDK))
+        ours.append(_run(_SDK + _OURS))
+    bare_ms, bare_mb = _medians(bare)
+    ours_ms, ours_mb = _medians(ours)
+    alone = statistics.median(_run(_OURS, before=_SDK)[0] for _ in range(ROUNDS))
+    return {
+        "bare_ms": bare_ms,
+        "bare_mb": bare_mb,
+        "added_ms": ours_ms - bare_ms,
+        "added_mb": ours_mb - bare_mb,
+        "ours_ms": alone,
+    }
+
+
+def _medians(taken: list[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(ms for ms, _ in taken), statistics.median(mb for _, mb in taken)
+
+
+def _run(body: str, before: str = "") -> tuple[float, float]:
+    program = f"{_RESIDENT}{before}\nbefore = resident(); began = time.perf_counter()\n{body}{_TELL}"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told: Any = json.loads(ran.stdout)
+    return float(told[0]), float(told[1])
