@@ -49,6 +49,8 @@ class Bill:
 
     def owner(self, record: UsageRecord) -> Attribution:
         """Who started the work: for a polled response, whoever created it in this process."""
+        if not self._owners:
+            return record.attribution
         with self._lock:
             return self._owners.pop(record.key, None) or record.attribution
 

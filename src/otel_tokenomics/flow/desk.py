@@ -75,8 +75,10 @@ class Desk:
     def admit(self, facts: Facts) -> Entry:
         """Note the start and the owner of a call, and open its span."""
         entry = Entry(facts, attempt("attribution", self._who, UNATTRIBUTED))
-        with guarded("teller.open"):
+        try:
             entry.page = self._teller.open(facts, entry.started_ns)
+        except Exception as error:
+            fault("teller.open", error)
         return entry
 
     def enter(self, entry: Entry) -> Any:
@@ -93,8 +95,10 @@ class Desk:
         entry.status_code = getattr(word.response, "status_code", None)
         entry.attempts = max(entry.attempts, word.retries_taken + 1)
         if entry.page is not None:
-            with guarded("teller.responded"):
+            try:
                 self._teller.responded(entry.page)
+            except Exception as error:
+                fault("teller.responded", error)
         if meter.complete:
             self._preview(entry, meter)
 
@@ -107,15 +111,17 @@ class Desk:
 
     def settle(self, entry: Entry, meter: Meter, ending: Ended) -> None:
         """Close the call's account. Called exactly once for each admitted call; raises nothing."""
-        with guarded("desk.settle"):
+        try:
             duration = time.perf_counter_ns() - entry.started
             if ending.collected or late.collecting():
                 late.submit(partial(self._settle, entry, meter, ending, duration))
             else:
                 self._settle(entry, meter, ending, duration)
+        except Exception as error:
+            fault("desk.settle", error)
 
     def _settle(self, entry: Entry, meter: Meter, ending: Ended, duration: int) -> None:
-        reading = attempt("meter.reading", meter.reading, Reading())
+        reading = attempt("meter.reading", meter.reading, None) or Reading()
         verdict = self._bill.judge(entry.facts, reading, entry.status_code, ending.error)
         if verdict is Verdict.BILLED and self._estimator is not None:
             draft = attempt("meter.draft", meter.draft, None)
@@ -143,8 +149,10 @@ class Desk:
             record.attribution = self._bill.owner(record)
         elif verdict is Verdict.PENDING:
             self._bill.started(record)
-        with guarded("teller.close"):
+        try:
             self._teller.close(entry.page, record, entry.started_ns + duration)
+        except Exception as error:
+            fault("teller.close", error)
 
     def _preview(self, entry: Entry, meter: Meter) -> None:
         """Let the teller write on a span that is not ours while it still records."""

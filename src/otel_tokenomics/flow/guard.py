@@ -81,6 +81,8 @@ class guarded:
 
 def attempt(place: str, act: Callable[[], _Value], otherwise: _Value) -> _Value:
     """The value of `act()`, or `otherwise` if it fails."""
-    with guarded(place):
+    try:
         return act()
-    return otherwise
+    except Exception as error:
+        fault(place, error)
+        return otherwise

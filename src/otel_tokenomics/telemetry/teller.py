@@ -6,7 +6,7 @@ from typing import Any
 
 from opentelemetry import context as contexts
 
-from otel_tokenomics.flow.guard import guarded
+from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.telemetry.events import UsageEvents
@@ -47,10 +47,16 @@ class OpenTelemetryTeller:
         context = None
         if page is not None:
             context = page.context
-            with guarded("span"):
+            try:
                 self._spans.close(page, record, ended_ns)
-        with guarded("metrics"):
+            except Exception as error:
+                fault("span", error)
+        try:
             self._metrics.record(record, context)
+        except Exception as error:
+            fault("metrics", error)
         if record.billed or record.possibly_billed:
-            with guarded("event"):
+            try:
                 self._events.emit(record, context)
+            except Exception as error:
+                fault("event", error)
