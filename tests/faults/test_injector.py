@@ -7,7 +7,6 @@ raises is raised there. A scenario is run once to count the entries, then once f
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from tests.support.telemetry import instrumented
 from tests.support.wire import SSE, Reply
 
 import otel_tokenomics
-from otel_tokenomics.flow import late
+from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.guard import guarded
 
 # An exception thrown at a generator that is being finalised can only be printed, by the interpreter.
@@ -140,7 +139,7 @@ def here_and_now(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(late, "submit", submit)
     monkeypatch.setattr(late, "drain", lambda timeout=0.0: True)
-    logging.getLogger("otel_tokenomics").setLevel(logging.CRITICAL)
+    monkeypatch.setattr(guard.log, "disabled", True)
 
 
 @pytest.mark.parametrize(("case", "name"), _scenarios())

@@ -101,7 +101,6 @@ async def test_54_the_clients_own_span_takes_our_cost(case: Case) -> None:
 
 
 @claude
-@pytest.mark.xfail(reason="no hook runs inside the client's own span when a call fails", strict=False)
 async def test_54_the_clients_own_span_of_a_refused_call_stays_its_own(case: Case) -> None:
     with instrumented() as telemetry:
         refusal = Reply(b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}', 400)

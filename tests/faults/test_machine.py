@@ -119,4 +119,4 @@ class Streams(RuleBasedStateMachine):
 
 
 TestStreams = Streams.TestCase
-TestStreams.settings = settings(max_examples=20, stateful_step_count=8, deadline=None)
+TestStreams.settings = settings(max_examples=12, stateful_step_count=8, deadline=None)

@@ -28,6 +28,8 @@ from tests.support.either import items, opened, value
 from tests.support.telemetry import BUCKET, Telemetry, instrumented
 from tests.support.wire import SSE, Reply, Wire, http_library
 
+from otel_tokenomics.flow import late
+
 M = [{"role": "user", "content": "When do I dig?"}]
 ASKED = {"stream_options": {"include_usage": True}}
 RETRY = {"retry-after-ms": "1"}
@@ -289,7 +291,9 @@ def check(library: str, asynchronous: bool, shape: Shape, telemetry: Telemetry) 
 
     # The event loop's end closes what an asynchronous stream left open; the collector finds the rest.
     wire = asyncio.run(play())
-    gc.collect()
+    for _ in range(2):
+        gc.collect()
+        late.drain(10)
     records = telemetry.records()
     assert wire.calls == len(script), f"{wire.calls} requests"
     assert len(records) == (0 if source == NOTHING else 1), f"{len(records)} records"
