@@ -179,7 +179,9 @@ print("quiet")
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "quiet"
-    assert [line for line in ran.stderr.splitlines() if not line.startswith("WARNING:asyncio:Executing")] == []
+    assert [
+        line for line in ran.stderr.splitlines() if not line.startswith("WARNING:asyncio:Executing")
+    ] == []
 
 
 def test_17_the_collector_is_down() -> None:

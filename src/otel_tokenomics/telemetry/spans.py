@@ -55,12 +55,13 @@ class Spans:
         if self._mode == "off":
             return page
         if self._mode != "own":
+            # The client's own span is nearer the wire than any around the call, and is yet to come.
+            if facts.self_traced:
+                page.awaited = True
+                return page
             around = trace.get_current_span()
             if is_inference(around):
                 _adopt(page, around)
-                return page
-            if facts.self_traced:
-                page.awaited = True
                 return page
         if self._mode != "annotate":
             self._start(page)
