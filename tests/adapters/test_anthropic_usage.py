@@ -163,3 +163,10 @@ def test_events_that_say_nothing(event: dict[str, Any]) -> None:
 def test_bedrock_bills_the_model_of_the_request() -> None:
     assert read(START, provider="aws.bedrock").response_model is None
     assert read(START, provider="gcp.vertex_ai").response_model == "claude-opus-5-5"
+
+
+def test_an_advisors_tokens_are_not_passed_over_in_silence() -> None:
+    advisor = {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 9, "output_tokens": 2}
+    usage = read_usage({"input_tokens": 5, "output_tokens": 3, "iterations": [advisor]})
+    assert usage.buckets == {"input": 5, "output": 3}
+    assert usage.flags == ("not_all_counted",)

@@ -159,15 +159,20 @@ _DIALECT = _AnthropicDialect()
 def read_usage(raw: Mapping[str, Any]) -> Usage:
     """Disjoint buckets from a message's usage.
 
-    A `compaction` iteration is billed and not in the top-level counts; every other iteration is.
+    A `compaction` iteration is billed and not in the top-level counts, which hold every `message`. An
+    advisor's tokens are billed at its own model's price; they are flagged, and the cost is a lower bound.
     """
     counts = Counts(raw)
     buckets: dict[str, int] = {}
     _add(counts, raw, buckets)
     iterations = raw.get("iterations")
     for iteration in iterations if isinstance(iterations, list) else ():
-        if isinstance(iteration, dict) and iteration.get("type") == "compaction":
+        kind = iteration.get("type") if isinstance(iteration, dict) else None
+        if kind == "compaction":
             _add(counts, iteration, buckets)
+        elif kind == "advisor_message":
+            # Another model's tokens, in no top-level count: this usage is not all that was billed.
+            counts.flags.add("not_all_counted")
     for name, tool in (("web_search_requests", "web_search"), ("web_fetch_requests", "web_fetch")):
         if requests := counts.get(counts.object("server_tool_use"), name):
             buckets[f"tool.{tool}"] = requests

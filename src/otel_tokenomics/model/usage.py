@@ -42,7 +42,7 @@ class Usage:
 
     `source` says where the counts come from. `estimator` names the tokenizer or rule when they are
     not the provider's. `flags` lists what was wrong with the provider's own figures
-    (`"mismatch"`, `"negative"`, `"not_a_count"`), so that a clamp is never silent.
+    (`"mismatch"`, `"negative"`, `"not_a_count"`, `"not_all_counted"`), so that no gap is silent.
     `details` holds counts that are inside a bucket and not a bucket of their own,
     such as `rejected_prediction`.
     """

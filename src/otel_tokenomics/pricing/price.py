@@ -39,7 +39,7 @@ def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     return _cost(facts, reading, tariff, sheet, book)
 
 
-_UNREADABLE = frozenset({"negative", "not_a_count"})
+_UNREADABLE = frozenset({"negative", "not_a_count", "not_all_counted"})
 """Flags of a usage in which some count could not be read: what it would have cost is missing."""
 
 

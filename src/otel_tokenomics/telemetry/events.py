@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
-from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger
+from opentelemetry._logs import LoggerProvider, LogRecord, NoOpLogger, SeverityNumber, get_logger
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 from opentelemetry.util.types import AttributeValue
@@ -65,6 +65,8 @@ class UsageEvents:
 
     def emit(self, record: UsageRecord, context: Context | None = None) -> None:
         """Emit `record` under the span in `context`; without one, under the span the record names."""
+        if type(getattr(self._logger, "_logger", self._logger)) is NoOpLogger:
+            return
         told = attributes(record)
         asked = {name: told.pop(name) for name in _ASKED if name in told}
         event = LogRecord(

@@ -56,9 +56,11 @@ class _StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 def _when_imported(module: str, seam: Seam) -> None:
-    if module in sys.modules:
-        seam.patch(sys.modules[module])
-    if module not in _hooked:
+    if module in _hooked:
+        if module in sys.modules:
+            seam.patch(sys.modules[module])
+    else:
+        # The hook runs at once if the module is there already.
         _hooked.add(module)
 
         def patch(imported: Any) -> None:
