@@ -39,6 +39,10 @@ class Counts:
 
     def split(self, total: int, *parts: int | None) -> list[int]:
         """What remains of `total`, then each part as far as it fits in what those before it left."""
+        taken = [part or 0 for part in parts]
+        room = total - sum(taken)
+        if room >= 0:
+            return [room, *taken]
         room, taken = total, []
         for part in parts:
             fits = min(part or 0, room)

@@ -22,7 +22,6 @@ from otel_tokenomics.telemetry import names, outbox
 from otel_tokenomics.version import __version__
 
 SCOPE: Final = "otel_tokenomics"
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.40.0"
 
 _NANOSECONDS: Final = 1_000_000_000
 _WIRE_METHODS: Final = ("vendor_reported", "gateway_reported")
@@ -60,7 +59,7 @@ class UsageEvents:
     """
 
     def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
-        self._logger = get_logger(SCOPE, __version__, logger_provider, SCHEMA_URL)
+        self._logger = get_logger(SCOPE, __version__, logger_provider, names.SCHEMA_URL)
         self._source = next(_sources)
 
     def emit(self, record: UsageRecord, context: Context | None = None) -> None:

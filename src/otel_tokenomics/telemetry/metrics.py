@@ -46,7 +46,7 @@ class Metrics:
     _publishing: weakref.ref[Metrics] | None = None
 
     def __init__(self, provider: MeterProvider | None = None, legacy: bool = False) -> None:
-        meter = (provider or get_meter_provider()).get_meter("otel_tokenomics", __version__)
+        meter = (provider or get_meter_provider()).get_meter("otel_tokenomics", __version__, names.SCHEMA_URL)
         self._labels: dict[tuple[Any, ...], Labels] = {}
         self._histograms(meter)
         self._legacy = _legacy_histogram(meter) if legacy else None

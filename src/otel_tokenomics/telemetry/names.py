@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+SCHEMA_URL: Final = "https://github.com/otel-tokenomics/otel-tokenomics/schemas/0.1.0-dev"
+"""Ours, since what is emitted mixes versions that no upstream schema describes."""
+
 OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"
 REQUEST_MODEL: Final = "gen_ai.request.model"

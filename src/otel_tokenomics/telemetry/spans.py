@@ -45,7 +45,7 @@ class Spans:
     def __init__(
         self, provider: TracerProvider | None = None, mode: SpanMode = "auto", cache_creation: bool = True
     ) -> None:
-        self._tracer = trace.get_tracer(SCOPE, __version__, provider)
+        self._tracer = trace.get_tracer(SCOPE, __version__, provider, names.SCHEMA_URL)
         self._mode = mode
         self._hidden = () if cache_creation else (names.CACHE_CREATION_TOKENS,)
 
