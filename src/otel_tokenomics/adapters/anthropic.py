@@ -20,6 +20,7 @@ from otel_tokenomics.adapters.stainless import (
     Routes,
     StainlessMeter,
     Told,
+    facts_of,
     usage_or_missing,
 )
 from otel_tokenomics.model.call import Facts, Reading
@@ -46,23 +47,9 @@ class Anthropic:
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        endpoint = self._endpoints.of(client)
-        body = options.json_data
-        body = body if isinstance(body, dict) else {}
-        return Facts(
-            provider=endpoint.provider,
-            operation=route.operation,
-            flavor="anthropic",
-            route=route.tail,
-            request_model=clean(body.get("model")),
-            stream=stream,
-            billing=route.billing,
-            provider_assumed=endpoint.assumed,
-            self_traced=_traces_itself(client, options),
-            service_tier=clean(body.get("service_tier")),
-            server_address=endpoint.host,
-            server_port=endpoint.port,
-        )
+        facts = facts_of("anthropic", route, self._endpoints.of(client), options.json_data, stream)
+        facts.self_traced = _traces_itself(client, options)
+        return facts
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter of messages. Their streams always carry usage."""

@@ -18,6 +18,7 @@ from otel_tokenomics.adapters.stainless import (
     Routes,
     StainlessMeter,
     Told,
+    facts_of,
     may_ask_for_usage,
     usage_or_missing,
 )
@@ -67,22 +68,7 @@ class OpenAI:
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        endpoint = self._endpoints.of(client)
-        body = options.json_data
-        body = body if isinstance(body, dict) else {}
-        return Facts(
-            provider=endpoint.provider,
-            operation=route.operation,
-            flavor="openai",
-            route=route.tail,
-            request_model=clean(body.get("model")),
-            stream=stream,
-            billing=route.billing,
-            provider_assumed=endpoint.assumed,
-            service_tier=clean(body.get("service_tier")),
-            server_address=endpoint.host,
-            server_port=endpoint.port,
-        )
+        return facts_of("openai", route, self._endpoints.of(client), options.json_data, stream)
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""

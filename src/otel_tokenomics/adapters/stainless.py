@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from otel_tokenomics.adapters.sse import UsageFrames, UsageLines, events
 from otel_tokenomics.flow.contracts import Draft
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
+from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage
 
 _MOST_BODY = 1 << 20
@@ -314,6 +315,24 @@ class Endpoints:
         found = self._find(client, host)._replace(host=host, port=port if isinstance(port, int) else None)
         self._known[client] = (url, found)
         return found
+
+
+def facts_of(flavor: str, route: Route, endpoint: Endpoint, body: Any, stream: bool) -> Facts:
+    """What a request on a route to an endpoint says. Only plain strings of its body are looked at."""
+    asked = body if isinstance(body, dict) else {}
+    return Facts(
+        provider=endpoint.provider,
+        operation=route.operation,
+        flavor=flavor,
+        route=route.tail,
+        request_model=clean(asked.get("model")),
+        stream=stream,
+        billing=route.billing,
+        provider_assumed=endpoint.assumed,
+        service_tier=clean(asked.get("service_tier")),
+        server_address=endpoint.host,
+        server_port=endpoint.port,
+    )
 
 
 def usage_or_missing(usage: Usage) -> Usage:
