@@ -26,11 +26,11 @@ class Section:
 
     __slots__ = ("_cards", "_raw", "_units", "names")
 
-    def __init__(self, raw: Mapping[str, Any], units: Mapping[str, int]) -> None:
+    def __init__(self, provider: str, raw: Mapping[str, Any], units: Mapping[str, int]) -> None:
         self._raw: Mapping[str, Any] = raw["cards"]
         self._units = units
         self._cards: dict[str, Card] = {}
-        self.names = Names(self._raw, raw["names"])
+        self.names = Names(self._raw, raw["names"], provider)
 
     def card(self, id: str) -> Card:
         """The card of an id of the catalogue. Raises `KeyError`."""
@@ -75,7 +75,7 @@ class PriceBook:
             return None
         with self._lock:
             if provider not in self._sections:
-                self._sections[provider] = Section(self._read(provider), self._units)
+                self._sections[provider] = Section(provider, self._read(provider), self._units)
         return self._sections[provider]
 
     def match(self, provider: str, model: str) -> Match | None:
