@@ -192,7 +192,13 @@ def test_nothing_priced_is_unpriced() -> None:
         ("anthropic", "claude-3-haiku", "tool.web_search", "10000"),
         ("openai", "gpt-4", "tool.web_search", "10000"),
         ("anthropic", "claude-opus-5-5", "tool.web_fetch", "0"),
-        ("x_ai", "grok-4", "tool.web_search", None),
+        ("x_ai", "grok-4", "tool.web_search", "5000"),
+        ("x_ai", "grok-4", "tool.maps", None),
+        ("openai", "gpt-4o", "input.video", None),
+        ("anthropic", "claude-opus-5-5", "input.video", None),
+        ("gcp.gemini", "gemini-2.5-pro", "input.video", "1.25"),
+        ("openai", "gpt-5", "tool.file_search", "2500"),
+        ("openai", "gpt-5", "tool.container", "30000"),
     ],
 )
 def test_which_rate_covers_a_bucket(provider: str, model: str, bucket: str, usd: str | None) -> None:
