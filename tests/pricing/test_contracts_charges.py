@@ -105,11 +105,7 @@ def test_the_parts_of_a_period_sum_to_the_whole(cuts: list[int], every: str, use
         + f'{SEATS}users = [{named}]\nevery = "{every}"'
     )
     cuts.sort()
-    parts = [
-        charge
-        for since, until in itertools.pairwise(cuts)
-        for charge in own.charges(since, until, {})
-    ]
+    parts = [charge for since, until in itertools.pairwise(cuts) for charge in own.charges(since, until, {})]
     for whole in own.charges(cuts[0], cuts[-1], {}):
         mine = [part for part in parts if (part.name, part.user) == (whole.name, whole.user)]
         assert sum(part.amount_femto for part in mine) == whole.amount_femto
