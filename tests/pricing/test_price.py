@@ -214,7 +214,7 @@ def test_audio_is_billed_by_time() -> None:
 
 
 def test_a_fee_for_each_request_is_a_line() -> None:
-    cost = cost_of("perplexity", "sonar", {"input": 10**6})
+    cost = cost_of("perplexity", "sonar", {"input": 10**6}, "2026-09-26T23:59")
     assert [line.component for line in cost.lines] == ["input", "request"]
 
 
@@ -230,3 +230,28 @@ def test_names_from_servers_do_not_fill_the_memory() -> None:
     for number in range(5_000):
         cost_of("openai", f"invented-{number}", MILLION)
     assert len(book._tariffs) <= 4_096
+
+
+def test_an_azure_deployment_is_taken_for_a_global_one_and_says_so() -> None:
+    cost = cost_of("azure.ai.openai", "gpt-4o-2024-08-06", {"input": 10**6, "output": 10**6})
+    assert (cost.amount_femto, cost.status) == (femto("12.5"), "complete")
+    assert cost.assumption == "Azure deployment not known: priced as global standard"
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("global.gpt-4o", "2.5"),
+        ("data_zone.gpt-4o", "2.75"),
+        ("regional.gpt-4o", "2.75"),
+        ("gpt-4o-mini-2024-07-18", "0.15"),
+        ("gpt-5-2025-08-07", "1.25"),
+        ("o3-2025-04-16", "2"),
+        ("gpt-4o-2024-05-13", "5"),
+        ("regional.gpt-5.6-luna", None),
+    ],
+)
+def test_azure_sells_a_model_by_the_kind_of_deployment(model: str, usd: str | None) -> None:
+    cost = cost_of("azure.ai.openai", model, MILLION)
+    assert cost.amount_femto == (None if usd is None else femto(usd))
+    assert (cost.assumption is None) == ("." in model.partition("-")[0])

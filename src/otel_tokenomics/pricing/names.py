@@ -15,7 +15,7 @@ _DATE = re.compile(r"-(20\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$")
 _REVISION = re.compile(r"(?:-v\d+)?:\d+$|-v\d+$")
 _PATH = re.compile(r"^(?:.*/)?models/([^/]+)$")
 _ARN = re.compile(r"^arn:[^/]*/(?:.*/)?([^/]+)$")
-_REGION = re.compile(r"^(?:us|eu|apac|au|jp|in|ca|us-gov|global)\.")
+_REGION = re.compile(r"^(?:us|eu|apac|au|jp|in|ca|global)\.")
 _TUNED = re.compile(r"^(ft:[^:]+):.*$")
 _TUNED_DATE = re.compile(r"^(ft:.+)-\d{4}$")
 

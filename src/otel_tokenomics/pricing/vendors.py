@@ -148,6 +148,9 @@ class Place(NamedTuple):
 
 
 ANYWHERE = Place()
+# Azure sells a model at one price for each kind of deployment, which no response names.
+_AZURE_SKUS = ("global.", "data_zone.", "regional.")
+_UNKNOWN_DEPLOYMENT = Place(assumption="Azure deployment not known: priced as global standard")
 
 
 @lru_cache(maxsize=512)
@@ -165,6 +168,8 @@ def place_of(provider: str, card: Card, geo: str | None, region: str | None) -> 
     """
     if geo not in _ANYWHERE:
         return _geography(provider, card.id, geo)
+    if provider == "azure" and not card.id.startswith(_AZURE_SKUS):
+        return _UNKNOWN_DEPLOYMENT
     if region is None:
         return ANYWHERE
     if provider == "aws":
