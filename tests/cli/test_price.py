@@ -231,3 +231,10 @@ def test_a_file_that_is_not_there(tokenomics: Tokenomics) -> None:
 
 def test_help_teaches_to_price(tokenomics: Tokenomics) -> None:
     assert "examples:\n  tokenomics price" in tokenomics("price", "--help").stdout
+
+
+@pytest.mark.parametrize(("region", "code"), [("us", 0), ("global", 0), ("mars", 3)])
+def test_a_region_of_the_host(
+    usage: Path, capsys: pytest.CaptureFixture[str], region: str, code: int
+) -> None:
+    assert call(usage, "openai", "gpt-6-sol", CHAT, "--region", region) == code

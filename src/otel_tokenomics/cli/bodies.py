@@ -11,6 +11,7 @@ from otel_tokenomics.adapters.anthropic import Anthropic
 from otel_tokenomics.adapters.openai import OpenAI
 from otel_tokenomics.adapters.shapes import read_cohere, read_converse, read_google
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
+from otel_tokenomics.pricing import vendors
 
 _ANTHROPIC = frozenset(
     {"cache_creation", "cache_creation_input_tokens", "cache_read_input_tokens", "server_tool_use"}
@@ -25,6 +26,13 @@ _ROUTES = {
     "transcription": "audio/transcriptions",
     "translation": "audio/translations",
 }
+_REGIONAL_HOSTS = {
+    "openai": "{}.api.openai.com",
+    "google": "{}-aiplatform.googleapis.com",
+    "x-ai": "{}.api.x.ai",
+    "aws": "bedrock-runtime.{}.amazonaws.com",
+}
+"""Where the region is not in the response, it is in the name of the host."""
 _IMAGE_DETAILS = {"image_tokens", "text_tokens"}
 
 
@@ -53,7 +61,8 @@ def read(raw: Mapping[str, Any], served: Served) -> tuple[Facts, Reading]:
     reading = _reading(body, facts)
     reading.response_model = served.model or reading.response_model
     reading.service_tier = served.tier or reading.service_tier
-    reading.inference_geo = served.region or reading.inference_geo
+    if served.region and facts.server_address is None:
+        reading.inference_geo = served.region
     reading.speed = served.speed or reading.speed
     return facts, reading
 
@@ -82,8 +91,21 @@ def _facts(body: Mapping[str, Any], served: Served) -> Facts:
         operation, "responses" if isinstance(body.get("output"), list) else "chat/completions"
     )
     return Facts(
-        served.provider, operation, served.provider, route, request_model=served.model, billing=billing
+        provider=served.provider,
+        operation=operation,
+        flavor=served.provider,
+        route=route,
+        request_model=served.model,
+        billing=billing,
+        server_address=_host(served),
     )
+
+
+def _host(served: Served) -> str | None:
+    """The host that serves the region, if the vendor has one for it."""
+    template = _REGIONAL_HOSTS.get(vendors.catalogued(served.provider), "")
+    host = template.format(served.region) if served.region else ""
+    return host if host and vendors.region_of(served.provider, host) == served.region else None
 
 
 def _operation(body: Mapping[str, Any]) -> str:
