@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -357,9 +356,3 @@ def _total(lines: Iterable[Line]) -> int:
     for line in lines:
         total += line.amount_femto
     return total
-
-
-@lru_cache(maxsize=16)
-def loaded(path: Path) -> Contracts:
-    """The terms of a price file, read once in a process. Raises `PriceFileError`, each time."""
-    return Contracts.load(path)
