@@ -21,7 +21,7 @@ from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.model.text import clean
-from otel_tokenomics.pricing.book import bundled
+from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.events import UsageEvents
@@ -80,7 +80,7 @@ def pricer_of(prices: Path | None) -> Pricer:
     if contracts is None:
         return _price
     agreed = contracts.price
-    return lambda facts, reading, at_ns: agreed(facts, reading, at_ns, bundled())
+    return lambda facts, reading, at_ns: agreed(facts, reading, at_ns, current())
 
 
 @lru_cache(maxsize=16)
@@ -100,7 +100,7 @@ def _contracts_of(prices: Path) -> Contracts | None:
 
 
 def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
-    return price(facts, reading, at_ns, bundled())
+    return price(facts, reading, at_ns, current())
 
 
 def _who(defaults: Mapping[str, str]) -> Callable[[], Attribution]:
