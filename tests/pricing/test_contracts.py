@@ -250,6 +250,19 @@ def test_the_served_model_is_billed_whatever_a_deployment_was_made_for() -> None
     assert agreed(text, "openai", "gpt-5-mini", MILLION, facts_are=asked).amount_femto == femto("0.25")
 
 
+@pytest.mark.parametrize(("sku", "usd"), [("global", "1"), ("datazone", "1.1")])
+def test_azure_sells_a_model_in_scopes(sku: str, usd: str) -> None:
+    text = f'[deployments]\nprod = {{ model = "gpt-5.6-luna", sku = "{sku}" }}\n'
+    for served in (None, "prod", "gpt-5.6-luna"):
+        asked = {"request_model": "prod"}
+        cost = agreed(text, "azure.ai.openai", served, {"input": 10**5}, facts_are=asked)
+        assert cost.amount_femto == femto(usd) // 10
+    for model in ("prod", "gpt-5.6-luna"):
+        rule = f'[[discount]]\nprovider = "azure"\nmodel = "{model}"\npercent = "50"'
+        cost = agreed(text + rule, "azure.ai.openai", None, {"input": 10**5}, facts_are=asked)
+        assert cost.amount_femto == femto(usd) // 20
+
+
 def test_a_place_of_sale_without_a_price_is_not_the_ordinary_one() -> None:
     text = '[deployments]\nprod = { model = "gpt-5", sku = "datazone" }'
     cost = agreed(text, "openai", None, MILLION, facts_are={"request_model": "prod"})

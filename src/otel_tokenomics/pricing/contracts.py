@@ -16,7 +16,7 @@ from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.contracts_charges import FixedCharge, charges
 from otel_tokenomics.pricing.contracts_file import holds
 from otel_tokenomics.pricing.contracts_parse import read_terms
-from otel_tokenomics.pricing.contracts_terms import ANY, Commitment, Discount, OwnModel, Ratio, Terms
+from otel_tokenomics.pricing.contracts_terms import ANY, Commitment, Discount, OwnModel, Ratio, Sku, Terms
 from otel_tokenomics.pricing.price import divided, price
 
 CATALOG = "own prices"
@@ -45,13 +45,20 @@ _reading_of = attrgetter(*(field.name for field in fields(Reading)))
 _Key = tuple[str, str, str | None, str | None, str | None, str | None]
 
 
+# How the catalogue's ids say in what scope Azure sells a model.
+_SCOPES: Mapping[Sku, str] = {"global": "global.", "datazone": "data_zone.", "regional": "regional."}
+
+
 class Mapped(NamedTuple):
-    """The model and the place of sale that the user's own names for a call stand for."""
+    """The model that the user's own name for a call stands for.
+
+    `unknown` is the scope in which it is sold, where no price for that is known.
+    """
 
     requested: str | None
     served: str | None
-    sku: str | None
-    deployment: str | None
+    deployment: str
+    unknown: Sku | None = None
 
 
 class Plan:
@@ -212,8 +219,8 @@ class Contracts:
         provider = facts.provider
         served = (mapped.served or mapped.requested) if mapped else None
         names = _names(served or reading.response_model or facts.request_model, provider, book)
-        if mapped and mapped.deployment:
-            names = (mapped.deployment, *names)
+        if mapped is not None:
+            names |= {mapped.deployment, *_unscoped(names)}
         providers = (provider, vendors.catalogued(provider), ANY)
         tier = _tier(reading)
         return Plan(
@@ -253,10 +260,11 @@ class Contracts:
                 served = reading.response_model
                 if served is None or served == name or not _known(facts.provider, served, book):
                     served = deployment.model
-                return Mapped(asked, served, deployment.sku, name)
+                scoped = _scoped(facts.provider, served, deployment.sku, book)
+                return Mapped(asked, scoped or served, name, deployment.sku if scoped is None else None)
             profile = self._profile(name)
-            if profile is not None:
-                return Mapped(profile, None, None, name)
+            if profile is not None and name is not None:
+                return Mapped(profile, None, name)
         return None
 
     def _profile(self, name: str | None) -> str | None:
@@ -270,12 +278,28 @@ def _known(provider: str, model: str, book: PriceBook) -> bool:
     return book.match(vendors.catalogued(provider), model) is not None
 
 
-def _names(model: str | None, provider: str, book: PriceBook) -> tuple[str, ...]:
+def _scoped(provider: str, model: str, sku: Sku | None, book: PriceBook) -> str | None:
+    """The model as it is sold in a scope; `None` when the catalogue has no price for that."""
+    if sku is None:
+        return model
+    name = vendors.catalogued(provider)
+    match = book.match(name, model)
+    scoped = None if match is None else book.match(name, _SCOPES[sku] + match.id)
+    if scoped is None:
+        return model if sku == "global" else None
+    return scoped.id
+
+
+def _unscoped(names: Iterable[str]) -> set[str]:
+    return {name.removeprefix(scope) for name in names for scope in _SCOPES.values()}
+
+
+def _names(model: str | None, provider: str, book: PriceBook) -> set[str]:
     """A model's names: as it was given, and the catalogue's id for it."""
     if model is None:
-        return ()
+        return set()
     match = book.match(vendors.catalogued(provider), model)
-    return (model,) if match is None or match.id == model else (model, match.id)
+    return {model} if match is None else {model, match.id}
 
 
 def _tier(reading: Reading) -> str:
@@ -292,8 +316,9 @@ def _renamed(mapped: Mapped, facts: Facts, reading: Reading) -> tuple[Facts, Rea
         facts.request_model = mapped.requested
     reading = Reading(*_reading_of(reading))
     reading.response_model = mapped.served
-    if mapped.sku is not None:
-        reading.inference_geo = mapped.sku
+    if mapped.unknown is not None:
+        # No vendor runs there, so that it stays without a price, whatever the model is.
+        reading.inference_geo = mapped.unknown
     return facts, reading
 
 
