@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from otel_tokenomics.cli import console
+from otel_tokenomics.cli import terms as terms_of
 from otel_tokenomics.cli.cards import card_document, changes, parts_of, per_million, price_text, rate_document
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook, bundled
 from otel_tokenomics.pricing.cards import Card, Rate
-from otel_tokenomics.pricing.contracts import Contracts
-from otel_tokenomics.pricing.contracts_file import PriceFileError
 from otel_tokenomics.pricing.contracts_terms import OwnModel, Terms
 from otel_tokenomics.pricing.installed import CardsError, cards_path, current, install, verified
 from otel_tokenomics.report import table
 from otel_tokenomics.report.figures import plural
-from otel_tokenomics.wiring.settings import ConfigError, load
 
 EXAMPLES = """\
   tokenomics prices list                                   the providers that have price cards
@@ -71,7 +69,7 @@ def add_parser(subparsers: Any) -> None:
 
 def list_prices(arguments: argparse.Namespace) -> int:
     """Print the providers, or one provider's models."""
-    book, terms = current(), terms_in_force()
+    book, terms = current(), terms_of.in_force()
     if arguments.provider is None:
         _print_providers(book, terms, as_json=arguments.json)
         return 0
@@ -94,7 +92,7 @@ def list_prices(arguments: argparse.Namespace) -> int:
 
 def show_price(arguments: argparse.Namespace) -> int:
     """Print one card, with the rule by which its name was matched."""
-    book, terms = current(), terms_in_force()
+    book, terms = current(), terms_of.in_force()
     asked, slash, name = arguments.model.partition("/")
     if not slash or not name:
         raise console.CommandError(f"{arguments.model!r} must be PROVIDER/MODEL, such as openai/gpt-5.")
@@ -163,15 +161,6 @@ def update_prices(arguments: argparse.Namespace) -> int:
         raise console.CommandError(f"{path} cannot be written: {error.strerror}. The prices stay.") from None
     print(f"{book.version} of {book.date} -> {new.version} of {new.date}, in {path}")
     return 0
-
-
-def terms_in_force() -> Terms:
-    """The terms of the price file that is set; none when there is no such file. Raises `CommandError`."""
-    try:
-        path = load(os.environ).prices
-        return Terms() if path is None else Contracts.load(path).terms
-    except (ConfigError, PriceFileError) as error:
-        raise console.CommandError(f"{error}.") from None
 
 
 def _content(path: Path) -> bytes:
