@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from otel_tokenomics.cli import console
-from otel_tokenomics.cli import terms as terms_of
 from otel_tokenomics.cli.cards import card_document, changes, parts_of, per_million, price_text, rate_document
+from otel_tokenomics.cli.terms import contracts
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook, bundled
 from otel_tokenomics.pricing.cards import Card, Rate
@@ -69,7 +69,7 @@ def add_parser(subparsers: Any) -> None:
 
 def list_prices(arguments: argparse.Namespace) -> int:
     """Print the providers, or one provider's models."""
-    book, terms = current(), terms_of.in_force()
+    book, terms = current(), _terms()
     if arguments.provider is None:
         _print_providers(book, terms, as_json=arguments.json)
         return 0
@@ -92,7 +92,7 @@ def list_prices(arguments: argparse.Namespace) -> int:
 
 def show_price(arguments: argparse.Namespace) -> int:
     """Print one card, with the rule by which its name was matched."""
-    book, terms = current(), terms_of.in_force()
+    book, terms = current(), _terms()
     asked, slash, name = arguments.model.partition("/")
     if not slash or not name:
         raise console.CommandError(f"{arguments.model!r} must be PROVIDER/MODEL, such as openai/gpt-5.")
@@ -161,6 +161,12 @@ def update_prices(arguments: argparse.Namespace) -> int:
         raise console.CommandError(f"{path} cannot be written: {error.strerror}. The prices stay.") from None
     print(f"{book.version} of {book.date} -> {new.version} of {new.date}, in {path}")
     return 0
+
+
+def _terms() -> Terms:
+    """The terms of the price file that is set; none when there is no such file. Raises `CommandError`."""
+    own = contracts()
+    return Terms() if own is None else own.terms
 
 
 def _content(path: Path) -> bytes:
