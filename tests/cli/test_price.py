@@ -238,3 +238,26 @@ def test_a_region_of_the_host(
     usage: Path, capsys: pytest.CaptureFixture[str], region: str, code: int
 ) -> None:
     assert call(usage, "openai", "gpt-6-sol", CHAT, "--region", region) == code
+
+
+TERMS = '[[discount]]\nprovider = "openai"\npercent = "10"\n'
+
+
+def test_terms_of_the_users_own(
+    usage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(TERMS, encoding="utf-8")
+    monkeypatch.setenv("OTEL_TOKENOMICS_PRICES", str(file))
+    assert call(usage, "openai", "gpt-6-sol", CHAT, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["amount"] == "0.01566"
+
+
+def test_a_wrong_price_file_is_refused(
+    usage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(TERMS.replace('"10"', "10"), encoding="utf-8")
+    monkeypatch.setenv("OTEL_TOKENOMICS_PRICES", str(file))
+    assert call(usage, "openai", "gpt-6-sol", CHAT) == 2
+    assert "line 3: discount.percent" in capsys.readouterr().err

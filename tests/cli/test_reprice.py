@@ -120,3 +120,13 @@ def test_an_empty_period(filled: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_help_teaches_to_reprice(tokenomics: Tokenomics) -> None:
     assert "examples:\n  tokenomics reprice" in tokenomics("reprice", "--help").stdout
+
+
+def test_under_terms_of_the_users_own(
+    filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text('[[discount]]\nprovider = "openai"\npercent = "10"\n', encoding="utf-8")
+    total = told(capsys, "--ledger", filled, "--prices", file)["total"]
+    assert isinstance(total, dict)
+    assert (total["before"], total["after"]) == ("10", "9")

@@ -12,14 +12,15 @@ from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
-from otel_tokenomics.cli import console
+from otel_tokenomics.cli import console, terms
 from otel_tokenomics.cli.bodies import Served, read
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import FEMTO, Cost, Line, decimal_string
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
 from otel_tokenomics.pricing import vendors
-from otel_tokenomics.pricing.book import PriceBook, bundled
-from otel_tokenomics.pricing.price import price
+from otel_tokenomics.pricing.book import PriceBook
+from otel_tokenomics.pricing.contracts import CATALOG
+from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.report import table
 from otel_tokenomics.report.period import EXAMPLES as TIMES
 from otel_tokenomics.report.period import instant, unix_ns
@@ -72,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.speed,
     )
     facts, reading = read(_object(arguments.usage), served)
-    book = bundled()
-    cost = price(facts, reading, unix_ns(at), book)
+    book = current()
+    cost = terms.pricer()(facts, reading, unix_ns(at), book)
     if arguments.json:
         print(json.dumps(document(cost), indent=2, ensure_ascii=False))
     elif cost.amount_femto is not None:
@@ -180,6 +181,12 @@ def _shown(factors: Sequence[object]) -> str:
 def _sources(cost: Cost, facts: Facts, model: str | None, book: PriceBook) -> Iterator[str]:
     if cost.catalog is None:
         yield f"source: {cost.method}"
+        return
+    for name, amount in (("list", cost.list_femto), ("contracted", cost.contracted_femto)):
+        if amount is not None:
+            yield f"{name}: {decimal_string(amount)} {cost.currency}"
+    if cost.catalog == CATALOG:
+        yield f"source: {cost.price_id} of your price file, {cost.catalog_version}"
         return
     name = vendors.catalogued(facts.provider)
     match = None if model is None else book.match(name, model)

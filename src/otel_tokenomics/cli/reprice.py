@@ -10,17 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from otel_tokenomics.cli import console
+from otel_tokenomics.cli import console, terms
 from otel_tokenomics.cli.report import keys_of
 from otel_tokenomics.ledger import corrections, queries
 from otel_tokenomics.ledger.corrections import Correction
 from otel_tokenomics.ledger.queries import KEYS, Scope
 from otel_tokenomics.ledger.store import adding, reading
-from otel_tokenomics.model.call import Facts, Reading
-from otel_tokenomics.model.money import Cost
 from otel_tokenomics.pricing import vendors
-from otel_tokenomics.pricing.book import PriceBook, bundled
-from otel_tokenomics.pricing.price import price
+from otel_tokenomics.pricing.book import PriceBook
+from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.report import restate_view
 from otel_tokenomics.report.figures import plural
 from otel_tokenomics.report.period import instant, unix_ns
@@ -32,6 +30,7 @@ EXAMPLES = """\
   tokenomics reprice --by team,model --tier batch           if all that could be batch were batch
   tokenomics reprice --model gpt-5.4=gpt-5.4-mini           if another model had answered
   tokenomics reprice --model gpt-5.4=anthropic:claude-sonnet-5
+  tokenomics reprice --prices agreed.toml                   under other terms than those that are set
   tokenomics reprice --no-cache                             what the prompt cache saves
   tokenomics reprice --since 7d --record                    keep what changed, beside the old records
   tokenomics reprice --recorded                             what was kept so
@@ -60,6 +59,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="KEY[,KEY]",
         help=f"group by any of: {', '.join(KEYS)} (default: model)",
     )
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="by the terms of this price file")
     parser.add_argument("--record", action="store_true", help="add a correction for each changed amount")
     parser.add_argument("--recorded", action="store_true", help="show the corrections that were recorded")
     parser.add_argument("--json", action="store_true", help="print JSON, money as exact decimal strings")
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the restatement; with `--record`, append corrections."""
     since, until = console.period_of(arguments)
     scope = Scope(unix_ns(since) if since else None, unix_ns(until) if until else None, currency=CURRENCY)
-    book, path = bundled(), console.ledger_of(arguments)
+    book, path = current(), console.ledger_of(arguments)
     scenario = _scenario(arguments, book)
     made: list[Correction] = []
     with reading(path) as connection:
@@ -106,19 +106,21 @@ def _items(
 ) -> Iterator[Restated]:
     if arguments.recorded:
         return recorded(connection, scope, arguments.by, utc=arguments.utc)
-    return restated(connection, scope, arguments.by, scenario, _pricer(book), utc=arguments.utc)
+    return restated(
+        connection, scope, arguments.by, scenario, _pricer(arguments.prices, book), utc=arguments.utc
+    )
 
 
-def _pricer(book: PriceBook) -> Pricer:
-    def reckon(facts: Facts, reading: Reading, at_ns: int) -> Cost:
-        return price(facts, reading, at_ns, book)
-
-    return reckon
+def _pricer(named: Path | None, book: PriceBook) -> Pricer:
+    """Prices by the terms named, else by those that are set. Raises `CommandError`."""
+    reckon = terms.pricer(named)
+    return lambda facts, reading, at_ns: reckon(facts, reading, at_ns, book)
 
 
 def _scenario(arguments: argparse.Namespace, book: PriceBook) -> Scenario:
     """What is asked. Raises `CommandError`."""
     asked = arguments.at or arguments.model or arguments.tier or arguments.no_cache or arguments.record
+    asked = asked or arguments.prices
     if arguments.recorded and asked:
         raise console.CommandError("--recorded shows what was recorded: it goes with --by and a period only.")
     try:
@@ -157,6 +159,7 @@ def _title(arguments: argparse.Namespace, scenario: Scenario, book: PriceBook) -
     told = [f"at the prices of {arguments.at}" if arguments.at else "at the prices of each call's time"]
     told += [f"{old} answered by {target.model}" for old, target in scenario.models.items()]
     told += [f"tier {scenario.tier}"] if scenario.tier else []
+    told += [f"by the terms of {arguments.prices}"] if arguments.prices else []
     told += ["no prompt cache"] if scenario.uncached else []
     return f"restated {', '.join(told)}; {book.name} {book.version}"
 
