@@ -261,3 +261,41 @@ def test_a_wrong_price_file_is_refused(
     monkeypatch.setenv("OTEL_TOKENOMICS_PRICES", str(file))
     assert call(usage, "openai", "gpt-6-sol", CHAT) == 2
     assert "line 3: discount.percent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "body", "options", "factors"),
+    [
+        ("anthropic", "claude-opus-5-5", CLAUDE, ("--region", "us"), [["1.1"], ["1.1"]]),
+        ("openai", "gpt-6-sol", CHAT, ("--region", "eu"), [["1.1"], ["1.1"], ["1.1"]]),
+        ("openai", "gpt-6-sol", CHAT, (), [[], [], []]),
+    ],
+)
+def test_a_place_is_a_multiplier(
+    usage: Path,
+    capsys: pytest.CaptureFixture[str],
+    provider: str,
+    model: str,
+    body: dict[str, Any],
+    options: tuple[str, ...],
+    factors: list[list[str]],
+) -> None:
+    call(usage, provider, model, body, *options, "--json")
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    assert [line["multipliers"] for line in lines] == factors
+    for line in lines:
+        made = Decimal(line["quantity"]) * Decimal(line["unit_price"])
+        for factor in line["multipliers"]:
+            made *= Decimal(factor)
+        assert made == Decimal(line["amount"])
+
+
+def test_a_discount_is_a_multiplier(
+    usage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(TERMS, encoding="utf-8")
+    monkeypatch.setenv("OTEL_TOKENOMICS_PRICES", str(file))
+    call(usage, "openai", "gpt-6-sol", CHAT, "--region", "eu", "--json")
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    assert (lines[0]["unit_price"], lines[0]["multipliers"]) == ("0.000002", ["1.1", "0.9"])

@@ -7,8 +7,11 @@ import difflib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Context, Decimal
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.contracts import CATALOG
 from otel_tokenomics.pricing.installed import current
+from otel_tokenomics.pricing.price import price
 from otel_tokenomics.report import table
 from otel_tokenomics.report.period import EXAMPLES as TIMES
 from otel_tokenomics.report.period import instant, unix_ns
@@ -75,17 +79,58 @@ def run(arguments: argparse.Namespace) -> int:
     facts, reading = read(_object(arguments.usage), served)
     book = current()
     cost = terms.pricer()(facts, reading, unix_ns(at), book)
+    charges = explained(cost, _before(facts, reading, unix_ns(at), book))
     if arguments.json:
-        print(json.dumps(document(cost), indent=2, ensure_ascii=False))
+        print(json.dumps(document(cost, charges), indent=2, ensure_ascii=False))
     elif cost.amount_femto is not None:
-        console.print_lines(_table(cost, facts, reading, book, at))
+        console.print_lines(_table(cost, charges, facts, reading, book, at))
     if cost.amount_femto is not None:
         return 0
     print(f"tokenomics: unpriced: {_why(cost, facts, reading, book)}", file=sys.stderr)
     return UNPRICED
 
 
-def document(cost: Cost) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A line of a cost: the list price of one unit, and the factors that make of it what was charged."""
+
+    line: Line
+    unit_price: str
+    multipliers: Sequence[str]
+
+
+def _before(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Sequence[Cost]:
+    """The list price wherever it runs, then where it ran: what a place and the user's own terms change."""
+    anywhere = price(replace(facts, server_address=None), replace(reading, inference_geo=None), at_ns, book)
+    return (anywhere, price(facts, reading, at_ns, book))
+
+
+def explained(cost: Cost, before: Sequence[Cost]) -> list[Charge]:
+    """The lines of a cost with what each step of `before` and the cost itself multiplied."""
+    steps = [step.lines for step in before if [line.bucket for line in step.lines] == _buckets(cost)]
+    charges = []
+    for number, line in enumerate(cost.lines):
+        rates = [_rate(lines[number]) for lines in steps] + [_rate(line)]
+        factors = [after / start for start, after in pairwise(rates) if start and after != start]
+        charges.append(Charge(line, plain(rates[0]), [plain(factor) for factor in factors]))
+    return charges
+
+
+def _buckets(cost: Cost) -> list[str]:
+    return [line.bucket for line in cost.lines]
+
+
+def _rate(line: Line) -> Fraction:
+    return Fraction(line.rate_femto, line.per * FEMTO)
+
+
+def plain(number: Fraction) -> str:
+    """A plain decimal string: exact, or 30 digits of what has no end."""
+    digits = _DIGITS.divide(Decimal(number.numerator), Decimal(number.denominator))
+    return f"{digits.normalize(_DIGITS):f}"
+
+
+def document(cost: Cost, charges: Sequence[Charge]) -> dict[str, object]:
     """A cost as JSON's own types. An amount that is not known is null."""
     return {
         "amount": None if cost.amount_femto is None else decimal_string(cost.amount_femto),
@@ -94,18 +139,18 @@ def document(cost: Cost) -> dict[str, object]:
         "reason": cost.unpriced_reason,
         "method": cost.method,
         "card": cost.price_id,
-        "lines": [_line(line) for line in cost.lines],
+        "lines": [_line(charge) for charge in charges],
     }
 
 
-def _line(line: Line) -> dict[str, object]:
+def _line(charge: Charge) -> dict[str, object]:
     return {
-        "component": line.bucket,
-        "quantity": line.quantity,
-        "unit": unit_of(line.bucket),
-        "unit_price": unit_price(line),
-        "multipliers": multipliers(line),
-        "amount": decimal_string(line.amount_femto),
+        "component": charge.line.bucket,
+        "quantity": charge.line.quantity,
+        "unit": unit_of(charge.line.bucket),
+        "unit_price": charge.unit_price,
+        "multipliers": list(charge.multipliers),
+        "amount": decimal_string(charge.line.amount_femto),
     }
 
 
@@ -114,17 +159,6 @@ def unit_of(bucket: str) -> str:
     if component_of(bucket) in TOKEN_COMPONENTS:
         return "token"
     return "call" if bucket.startswith("tool.") else _UNITS.get(bucket, component_of(bucket))
-
-
-def unit_price(line: Line) -> str:
-    """The price of one unit, before multipliers: exact, or 30 digits of what has no end."""
-    exact = _DIGITS.divide(Decimal(line.rate_femto), Decimal(line.per * FEMTO))
-    return f"{exact.normalize(_DIGITS):f}"
-
-
-def multipliers(line: Line) -> list[object]:
-    """What the unit price is multiplied by, beyond the card's own tier."""
-    return list(getattr(line, "multipliers", ()))
 
 
 def _instant(text: str) -> datetime:
@@ -150,10 +184,12 @@ def _object(name: str) -> Mapping[str, Any]:
     return value
 
 
-def _table(cost: Cost, facts: Facts, reading: Reading, book: PriceBook, at: datetime) -> Iterator[table.Line]:
+def _table(
+    cost: Cost, charges: Sequence[Charge], facts: Facts, reading: Reading, book: PriceBook, at: datetime
+) -> Iterator[table.Line]:
     model = reading.response_model or facts.request_model
     yield table.Line(f"{facts.provider} {table.shown(model)} at {at:%Y-%m-%d %H:%M:%S} UTC", "title")
-    texts = list(table.laid_out(list(_columns(cost)))) if cost.lines else []
+    texts = list(table.laid_out(list(_columns(charges)))) if charges else []
     for number, text in enumerate(texts):
         yield table.Line(text, "row" if number else "head")
     assert cost.amount_femto is not None
@@ -164,18 +200,15 @@ def _table(cost: Cost, facts: Facts, reading: Reading, book: PriceBook, at: date
         yield table.Line(text, "note")
 
 
-def _columns(cost: Cost) -> Iterator[table.Column]:
-    lines = cost.lines
+def _columns(charges: Sequence[Charge]) -> Iterator[table.Column]:
+    lines = [charge.line for charge in charges]
     yield table.Column("component", [line.bucket for line in lines], left=True)
     yield table.Column("quantity", [f"{line.quantity:,}" for line in lines])
     yield table.Column("unit", [unit_of(line.bucket) for line in lines], left=True)
-    yield table.Column("unit price", [unit_price(line) for line in lines])
-    yield table.Column("multipliers", [_shown(multipliers(line)) for line in lines], left=True)
+    yield table.Column("unit price", [charge.unit_price for charge in charges])
+    factors = [" ".join(f"x{factor}" for factor in charge.multipliers) or "-" for charge in charges]
+    yield table.Column("multipliers", factors, left=True)
     yield table.Column("amount", [decimal_string(line.amount_femto) for line in lines])
-
-
-def _shown(factors: Sequence[object]) -> str:
-    return " ".join(f"x{factor}" for factor in factors) or "-"
 
 
 def _sources(cost: Cost, facts: Facts, model: str | None, book: PriceBook) -> Iterator[str]:
