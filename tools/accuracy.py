@@ -11,9 +11,11 @@ import os
 import subprocess
 import sys
 import tomllib
+import urllib.request
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ OURS = "otel-tokenomics"
 _NOW = "2026-11-24T12:00"
 _TOLERANCE = Decimal("1e-9")
 """The others reckon in floats: what differs by less than a billionth is right."""
+_OPENLIT = "https://raw.githubusercontent.com/openlit/openlit/main/assets/pricing.json"
 _LEFT_OUT = ("reported", "status", "flags")
 """Costs that the vendor reports, in part, or of contradictory usage: no other tool can be asked that."""
 _SERVED = ("service_tier", "speed", "inference_geo")
@@ -91,7 +94,7 @@ def ours(case: Case) -> Decimal | None:
 
 def theirs(asked: Sequence[Case], folder: Path) -> dict[str, Any]:
     """What the others say, by a process of their own."""
-    tables = sorted(folder.glob("openlit-pricing-*.json"))
+    tables = sorted(folder.glob("openlit-pricing-*.json")) or _openlit_table(folder)
     told = [_asked(case) for case in asked]
     document = json.dumps({"cases": told, "openlit": str(tables[-1]) if tables else None})
     script = Path(__file__).with_name("accuracy_peers.py")
@@ -101,6 +104,18 @@ def theirs(asked: Sequence[Case], folder: Path) -> dict[str, Any]:
         sys.exit(f"the other tools could not be asked: {done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def _openlit_table(folder: Path) -> list[Path]:
+    """openlit's table, which travels in no package: fetched once, as its own client does at every start."""
+    path = folder / f"openlit-pricing-{datetime.now(UTC).date()}.json"
+    try:
+        with urllib.request.urlopen(_OPENLIT, timeout=20) as answer:
+            path.write_bytes(answer.read())
+    except OSError as error:
+        print(f"openlit is not measured: {error}", file=sys.stderr)
+        return []
+    return [path]
 
 
 def _asked(case: Case) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def test_every_body_is_priced_or_marked(recorded: list[Mapping[str, Any]]) -> No
                 assert one.cost.unpriced_reason
             else:
                 assert one.cost.status == "complete" or one.cost.unpriced_reason
+                if one.cost.method == "vendor_reported":
+                    continue
                 assert one.cost.amount_femto == sum(line.amount_femto for line in one.cost.lines)
 
 

@@ -299,3 +299,12 @@ def test_a_discount_is_a_multiplier(
     call(usage, "openai", "gpt-6-sol", CHAT, "--region", "eu", "--json")
     lines = json.loads(capsys.readouterr().out)["lines"]
     assert (lines[0]["unit_price"], lines[0]["multipliers"]) == ("0.000002", ["1.1", "0.9"])
+
+
+def test_a_vendors_own_amount_wins(usage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    body = {**CHAT, "cost": 0.02}
+    assert call(usage, "openrouter", "acme/unknown", body, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["amount"], told["method"], told["lines"]) == ("0.02", "vendor_reported", [])
+    assert call(usage, "openrouter", "openai/gpt-4o", body) == 0
+    assert "list price: 0.0235 USD, reported less that: -0.0035" in capsys.readouterr().out

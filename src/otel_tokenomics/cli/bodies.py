@@ -9,6 +9,7 @@ from typing import Any
 
 from otel_tokenomics.adapters.anthropic import Anthropic
 from otel_tokenomics.adapters.openai import OpenAI
+from otel_tokenomics.adapters.reported import reported_femto
 from otel_tokenomics.adapters.shapes import read_cohere, read_converse, read_google
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
 from otel_tokenomics.pricing import vendors
@@ -64,6 +65,8 @@ def read(raw: Mapping[str, Any], served: Served) -> tuple[Facts, Reading]:
     if served.region and facts.server_address is None:
         reading.inference_geo = served.region
     reading.speed = served.speed or reading.speed
+    if isinstance(usage := body.get("usage"), dict):
+        reading.reported_cost_femto = reported_femto(facts.provider, usage)
     return facts, reading
 
 

@@ -194,6 +194,8 @@ def _table(
         yield table.Line(text, "row" if number else "head")
     assert cost.amount_femto is not None
     yield table.Line(f"total {decimal_string(cost.amount_femto)} {cost.currency}", "total")
+    for text in _beside(cost, facts, reading, book, at):
+        yield table.Line(text, "row")
     for text in _sources(cost, facts, model, book):
         yield table.Line(text, "row")
     for text in _notes(cost, reading):
@@ -209,6 +211,18 @@ def _columns(charges: Sequence[Charge]) -> Iterator[table.Column]:
     factors = [" ".join(f"x{factor}" for factor in charge.multipliers) or "-" for charge in charges]
     yield table.Column("multipliers", factors, left=True)
     yield table.Column("amount", [decimal_string(line.amount_femto) for line in lines])
+
+
+def _beside(cost: Cost, facts: Facts, reading: Reading, book: PriceBook, at: datetime) -> Iterator[str]:
+    """The list price beside an amount that the vendor reported."""
+    if cost.method != "vendor_reported" or cost.amount_femto is None:
+        return
+    listed = price(facts, replace(reading, reported_cost_femto=None), unix_ns(at), book)
+    if listed.amount_femto is None:
+        yield f"list price: unknown ({listed.unpriced_reason})"
+        return
+    more = decimal_string(cost.amount_femto - listed.amount_femto)
+    yield f"list price: {decimal_string(listed.amount_femto)} {listed.currency}, reported less that: {more}"
 
 
 def _sources(cost: Cost, facts: Facts, model: str | None, book: PriceBook) -> Iterator[str]:
