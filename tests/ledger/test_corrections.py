@@ -64,7 +64,10 @@ def test_a_scope_is_that_of_the_records(path: Path) -> None:
 def test_a_file_of_the_first_version_is_migrated(path: Path) -> None:
     Ledger(path).write([row(record(key="one"))])
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE corrections; PRAGMA user_version = 1;")
+        connection.executescript(
+            "DROP TABLE corrections; ALTER TABLE usage_records DROP COLUMN cost_list_femto;"
+            "ALTER TABLE usage_records DROP COLUMN cost_contracted_femto; PRAGMA user_version = 1;"
+        )
     assert append(path, correction()) == 1
     assert execute(path, "PRAGMA user_version") == [(schema.VERSION,)]
     assert execute(path, "SELECT key FROM usage_records") == [("openai:one",)]

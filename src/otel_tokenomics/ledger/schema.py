@@ -58,7 +58,12 @@ CREATE TABLE corrections (
 )
 """
 
-MIGRATIONS = (_V1, _V2)
+_V3 = """
+ALTER TABLE usage_records ADD COLUMN cost_list_femto;
+ALTER TABLE usage_records ADD COLUMN cost_contracted_femto
+"""
+
+MIGRATIONS = (_V1, _V2, _V3)
 """Statement scripts: number N brings a file from version N to N + 1."""
 
 VERSION = len(MIGRATIONS)
