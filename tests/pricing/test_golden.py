@@ -1,4 +1,4 @@
-"""The golden cases, to the last digit: published bills, and vendors' documentation at the edge of each rule."""
+"""The golden cases, to the last digit: published bills, and the edges of what vendors document."""
 
 from __future__ import annotations
 

@@ -225,6 +225,13 @@ def test_a_cost_says_where_its_price_is_from() -> None:
     assert (cost.currency, cost.price_id, cost.tier) == ("USD", "openai/gpt-6-sol", "gt_272000")
 
 
+def test_a_reported_cost_has_the_computed_one_beside_it() -> None:
+    cost = cost_of("x_ai", "grok-4.5", {"input": 1_000}, reported_cost_femto=femto("0.0019"))
+    assert (cost.amount_femto, cost.computed_femto) == (femto("0.0019"), femto("0.002"))
+    unknown = cost_of("x_ai", "grok-99", {"input": 1_000}, reported_cost_femto=5)
+    assert (unknown.amount_femto, unknown.computed_femto, unknown.unpriced_reason) == (5, None, None)
+
+
 def test_names_from_servers_do_not_fill_the_memory() -> None:
     book = bundled()
     for number in range(5_000):

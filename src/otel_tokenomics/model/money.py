@@ -51,6 +51,9 @@ class Cost:
     Under terms of the user's own, `amount_femto` is the effective amount, what the response adds to the
     bill; `contracted_femto` what it would cost at negotiated prices, before commitments that are paid for
     anyway; and `list_femto` the vendor's list price, `None` where there is none. Otherwise both are `None`.
+
+    `computed_femto` stands beside an amount that the vendor reported: what the list prices make of the same
+    usage, `None` where they cannot price it whole.
     """
 
     amount_femto: int | None
@@ -68,6 +71,7 @@ class Cost:
     assumption: str | None = None
     list_femto: int | None = None
     contracted_femto: int | None = None
+    computed_femto: int | None = None
 
 
 def unpriced(reason: UnpricedReason) -> Cost:

@@ -19,14 +19,22 @@ _OPEN_WEIGHTS = "gpt-oss"
 def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     """What a response cost, at the prices of `at_ns` (Unix ns, the call's start).
 
-    A cost that the vendor put on the wire wins. Otherwise the served model, tier, speed and place set
-    the price. What has no price is never taken for nothing: the cost is then `partial`, or `unpriced` with
-    the reason.
+    A cost that the vendor put on the wire wins, and what the list prices say stands beside it. Otherwise the
+    served model, tier, speed and place set the price. What has no price is never taken for nothing: the cost
+    is then `partial`, or `unpriced` with the reason.
     """
     if facts.billing == "free":
         return Cost(0, "complete", "catalog", price_id=f"rule/free/{facts.operation}")
-    if reading.reported_cost_femto is not None:
-        return Cost(reading.reported_cost_femto, "complete", "vendor_reported")
+    reported = reading.reported_cost_femto
+    if reported is None:
+        return _computed(facts, reading, at_ns, book)
+    computed = _computed(facts, reading, at_ns, book)
+    beside = computed.amount_femto if computed.status == "complete" else None
+    return Cost(reported, "complete", "vendor_reported", computed_femto=beside)
+
+
+def _computed(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
+    """What the list prices make of a response."""
     usage = reading.usage
     if usage.source == "missing" or not usage.buckets:
         return unpriced("missing_usage")
