@@ -16,7 +16,7 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench versions soak prices vocabulary wheel build clean
+.PHONY: help venv lint format test check demo bench versions soak prices accuracy vocabulary wheel build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z ]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ soak: $(STAMP) ## The long tests: bursts, many processes, kill -9
 
 prices: $(STAMP) ## Rebuild the price cards from the catalogues
 	$(PY) tools/build_cards.py $(ARGS)
+
+accuracy: $(STAMP) ## Our prices and other tools' on every golden case, into docs/accuracy.md
+	$(PY) -m tools.accuracy $(ARGS)
 
 vocabulary: $(STAMP) ## Rebuild the tokenizer's vocabulary from its published package
 	$(PY) tools/build_vocabulary.py $(ARGS)

@@ -2,7 +2,9 @@
 
 Reads the data of the installed genai-prices (MIT), never its run time: prices as whole femto-USD, dated
 lists, time-of-day windows, context tiers, variants, ids and the names the catalogue itself matches.
-Fails on a price key, a condition or a unit that it does not know, so that nothing is dropped in silence.
+Lays over it what `prices/` holds: own price lists, Azure's meters, and what other catalogues were right on.
+Fails on a price key, a condition or a unit that it does not know, so that nothing is dropped in silence,
+and on catalogues that disagree where nobody has said which is right.
 """
 
 from __future__ import annotations
@@ -20,6 +22,12 @@ from decimal import Decimal
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":
+    ROOT = Path(__file__).resolve().parents[1]
+    sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from tools.prices import conflicts, overlay
 
 CATALOG = "genai-prices"
 DATA = Path(__file__).resolve().parents[1] / "src" / "otel_tokenomics" / "pricing" / "data"
@@ -73,25 +81,28 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--date", type=dt.date.fromisoformat, help="when the data was read; today if absent")
     options = parser.parse_args(arguments)
     try:
-        packed, counts = build(options.date)
-    except UnknownPart as problem:
+        packed, counts, found = build(options.date)
+    except (UnknownPart, conflicts.Unsettled) as problem:
         print(f"{CATALOG}: {problem}", file=sys.stderr)
         return 1
     print(", ".join(f"{count:,} {what}" for what, count in counts.items()))
     if options.check:
         current = CARDS.exists() and CARDS.read_bytes() == packed
+        current = current and conflicts.CONFLICTS.read_text(encoding="utf-8") == found
         print("current" if current else f"not current: run {Path(__file__).name}")
         return 0 if current else 1
     CARDS.write_bytes(packed)
+    conflicts.CONFLICTS.write_text(found, encoding="utf-8")
     LICENCE.write_text(licence(), encoding="utf-8")
     print(f"{CARDS.name}: {len(packed):,} bytes")
     return 0
 
 
-def build(date: dt.date | None = None) -> tuple[bytes, Counter[str]]:
-    """The cards as bytes, the same for the same catalogue and date, and counts. Raises `UnknownPart`.
+def build(date: dt.date | None = None) -> tuple[bytes, Counter[str], str]:
+    """The cards as bytes, the same for the same catalogues and date, counts, and the conflicts as text.
 
     Without a date, cards whose content has not changed keep the one they have.
+    Raises `UnknownPart`, `conflicts.Unsettled`.
     """
     from genai_prices.data import providers  # slow to import, and needed only here
     from genai_prices.data_units import unit_data
@@ -99,6 +110,9 @@ def build(date: dt.date | None = None) -> tuple[bytes, Counter[str]]:
     units = units_of(unit_data)
     counts: Counter[str] = Counter()
     sections = {provider.id: section(provider, units, counts) for provider in providers}
+    per = dict(sorted({**overlay.UNITS, **dict(units.values())}.items()))
+    found = overlay.lay(sections, per)
+    counts["conflicts"] = len(found)
     bodies = {f"{name}.json": encoded(body) for name, body in sections.items()}
     digest = digest_of(bodies)
     manifest = {
@@ -107,11 +121,12 @@ def build(date: dt.date | None = None) -> tuple[bytes, Counter[str]]:
         "sha256": digest,
         "date": str(date or date_of_current(digest) or dt.datetime.now(dt.UTC).date()),
         "licence": "MIT",
-        "units": dict(sorted(units.values())),
+        "units": per,
+        "calendars": overlay.calendars(),
         "providers": sorted(sections),
     }
     counts["providers"] = len(sections)
-    return packed({"manifest.json": encoded(manifest), **bodies}), counts
+    return packed({"manifest.json": encoded(manifest), **bodies}), counts, conflicts.listed(found)
 
 
 def units_of(unit_data: Mapping[str, Any]) -> dict[str, tuple[str, int]]:

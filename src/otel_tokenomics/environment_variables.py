@@ -14,6 +14,13 @@ OTEL_TOKENOMICS_LEDGER = "OTEL_TOKENOMICS_LEDGER"
 Path of the SQLite ledger, or ``off``. Default: ``~/.local/state/otel-tokenomics/ledger.sqlite3``
 """
 
+OTEL_TOKENOMICS_PRICES = "OTEL_TOKENOMICS_PRICES"
+"""
+.. envvar:: OTEL_TOKENOMICS_PRICES
+
+Path of a price file: your discounts, models and commitments. Default: list prices
+"""
+
 OTEL_TOKENOMICS_SPANS = "OTEL_TOKENOMICS_SPANS"
 """
 .. envvar:: OTEL_TOKENOMICS_SPANS

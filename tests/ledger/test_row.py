@@ -46,6 +46,8 @@ def test_records_json() -> None:
         "usage_source": "provider",
         "cost": {
             "amount": "0.0000000000015",
+            "list": None,
+            "contracted": None,
             "currency": "USD",
             "status": "complete",
             "method": "catalog",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests._required import require
 from tests.pricing._cases import cost_of
+from tools.prices import overlay
 
 from otel_tokenomics.model.money import FEMTO
 from otel_tokenomics.pricing.book import bundled
@@ -40,6 +41,7 @@ def models(catalogue: ModuleType) -> dict[str, Any]:
         for provider in providers
         if provider.id in ("openai", "anthropic")
         for model in provider.models
+        if (provider.id, model.id) not in overlay.changed()
     }
 
 
@@ -111,6 +113,8 @@ def test_every_name_of_ours_is_theirs_too(catalogue: ModuleType) -> None:
     from genai_prices.data import providers
 
     for provider in providers:
+        if provider.id == "azure":
+            continue
         section = bundled().section(provider.id)
         assert section is not None
         for name, id in section.names._aliases.items():

@@ -192,7 +192,13 @@ def test_nothing_priced_is_unpriced() -> None:
         ("anthropic", "claude-3-haiku", "tool.web_search", "10000"),
         ("openai", "gpt-4", "tool.web_search", "10000"),
         ("anthropic", "claude-opus-5-5", "tool.web_fetch", "0"),
-        ("x_ai", "grok-4", "tool.web_search", None),
+        ("x_ai", "grok-4", "tool.web_search", "5000"),
+        ("x_ai", "grok-4", "tool.maps", None),
+        ("openai", "gpt-4o", "input.video", None),
+        ("anthropic", "claude-opus-5-5", "input.video", None),
+        ("gcp.gemini", "gemini-2.5-pro", "input.video", "1.25"),
+        ("openai", "gpt-5", "tool.file_search", "2500"),
+        ("openai", "gpt-5", "tool.container", "30000"),
     ],
 )
 def test_which_rate_covers_a_bucket(provider: str, model: str, bucket: str, usd: str | None) -> None:
@@ -208,7 +214,7 @@ def test_audio_is_billed_by_time() -> None:
 
 
 def test_a_fee_for_each_request_is_a_line() -> None:
-    cost = cost_of("perplexity", "sonar", {"input": 10**6})
+    cost = cost_of("perplexity", "sonar", {"input": 10**6}, "2026-09-26T23:59")
     assert [line.component for line in cost.lines] == ["input", "request"]
 
 
@@ -219,8 +225,40 @@ def test_a_cost_says_where_its_price_is_from() -> None:
     assert (cost.currency, cost.price_id, cost.tier) == ("USD", "openai/gpt-6-sol", "gt_272000")
 
 
+def test_a_reported_cost_has_the_computed_one_beside_it() -> None:
+    cost = cost_of("x_ai", "grok-4.5", {"input": 1_000}, reported_cost_femto=femto("0.0019"))
+    assert (cost.amount_femto, cost.computed_femto) == (femto("0.0019"), femto("0.002"))
+    unknown = cost_of("x_ai", "grok-99", {"input": 1_000}, reported_cost_femto=5)
+    assert (unknown.amount_femto, unknown.computed_femto, unknown.unpriced_reason) == (5, None, None)
+
+
 def test_names_from_servers_do_not_fill_the_memory() -> None:
     book = bundled()
     for number in range(5_000):
         cost_of("openai", f"invented-{number}", MILLION)
     assert len(book._tariffs) <= 4_096
+
+
+def test_an_azure_deployment_is_taken_for_a_global_one_and_says_so() -> None:
+    cost = cost_of("azure.ai.openai", "gpt-4o-2024-08-06", {"input": 10**6, "output": 10**6})
+    assert (cost.amount_femto, cost.status) == (femto("12.5"), "complete")
+    assert cost.assumption == "Azure deployment not known: priced as global standard"
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("global.gpt-4o", "2.5"),
+        ("data_zone.gpt-4o", "2.75"),
+        ("regional.gpt-4o", "2.75"),
+        ("gpt-4o-mini-2024-07-18", "0.15"),
+        ("gpt-5-2025-08-07", "1.25"),
+        ("o3-2025-04-16", "2"),
+        ("gpt-4o-2024-05-13", "5"),
+        ("regional.gpt-5.6-luna", None),
+    ],
+)
+def test_azure_sells_a_model_by_the_kind_of_deployment(model: str, usd: str | None) -> None:
+    cost = cost_of("azure.ai.openai", model, MILLION)
+    assert cost.amount_femto == (None if usd is None else femto(usd))
+    assert (cost.assumption is None) == ("." in model.partition("-")[0])

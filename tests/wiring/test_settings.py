@@ -24,6 +24,7 @@ VARIABLES = [
     ("DISABLED", "true", "disabled", True),
     ("LEDGER", "/var/lib/costs.sqlite3", "ledger", Path("/var/lib/costs.sqlite3")),
     ("LEDGER", "OFF", "ledger", None),
+    ("PRICES", "/etc/prices.toml", "prices", Path("/etc/prices.toml")),
     ("SPANS", "annotate", "spans", "annotate"),
     ("ESTIMATE", "heuristic", "estimate", "heuristic"),
     ("STRICT", "on", "strict", True),
@@ -39,6 +40,7 @@ VARIABLES = [
 KEYS = [
     ('[ledger]\npath = "/x.db"', "ledger", Path("/x.db")),
     ('[ledger]\npath = "off"', "ledger", None),
+    ('[prices]\npath = "/p.toml"', "prices", Path("/p.toml")),
     ('[spans]\nmode = "own"', "spans", "own"),
     ('[estimate]\nmode = "off"', "estimate", "off"),
     ('[telemetry]\ncompat = ["legacy_token_usage"]', "compat", frozenset({"legacy_token_usage"})),

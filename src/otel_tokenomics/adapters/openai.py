@@ -11,6 +11,7 @@ from typing import Any
 
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.reported import reported_femto
 from otel_tokenomics.adapters.stainless import (
     Endpoint,
     Endpoints,
@@ -139,6 +140,7 @@ class _OpenAIDialect:
             response_model=told.model,
             service_tier=told.service_tier,
             finish_reason=told.finish_reason,
+            reported_cost_femto=reported_femto(facts.provider, told.usage) if told.usage else None,
             pending=told.pending,
             background=told.background,
         )

@@ -176,10 +176,10 @@ def _rival(rival: Any) -> Finding:
 
 def prices() -> Section:
     """The price book in use, and how old it is."""
-    from otel_tokenomics.pricing.book import bundled
+    from otel_tokenomics.pricing.installed import current
 
     try:
-        book = bundled()
+        book = current()
     except Exception as error:  # noqa: BLE001 - a broken installation is a finding, not a crash
         text = f"the price book cannot be read ({type(error).__name__}: {error}): every call is unpriced"
         advice = "Install otel-tokenomics again"

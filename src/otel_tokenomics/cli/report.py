@@ -27,7 +27,7 @@ def add_parser(subparsers: Any) -> None:
     parser = console.new_parser(subparsers, "report", "show tokens and cost from the ledger", EXAMPLES)
     parser.add_argument(
         "--by",
-        type=_keys,
+        type=keys_of,
         default=("model",),
         metavar="KEY[,KEY]",
         help=f"group by any of: {', '.join(KEYS)} (default: model)",
@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _keys(text: str) -> tuple[str, ...]:
+def keys_of(text: str) -> tuple[str, ...]:
+    """Group keys from `team,model`, for argparse."""
     keys = tuple(dict.fromkeys(key.strip() for key in text.split(",")))
     unknown = [key for key in keys if key not in KEYS]
     if unknown:

@@ -65,7 +65,7 @@ _INTEGERS: Final = {
 _TOKENS: Final = {f"{component}_tokens": component for component in TOKEN_COMPONENTS}
 _OTHERS: Final = (
     *("key", "started_ns", "duration_seconds", "buckets", "usage_flags", "tags", "cost_femto"),
-    *("trace_id", "span_id", "service", "run", "process_id"),
+    *("cost_list_femto", "cost_contracted_femto", "trace_id", "span_id", "service", "run", "process_id"),
 )
 
 COLUMNS: Final = (*_OTHERS, *_TEXTS, *_INTEGERS, *_TOKENS)
@@ -90,7 +90,9 @@ def row_of(
         _encoded(buckets),
         _flags(attributes.get(names.USAGE_FLAGS)),
         _encoded(_prefixed(attributes, names.TAG, _text)),
-        storable(_amount(attributes)),
+        storable(_amount(attributes, names.COST_AMOUNT, names.COST_EXACT)),
+        storable(_amount(attributes, names.COST_LIST_AMOUNT, names.COST_LIST_EXACT)),
+        storable(_amount(attributes, names.COST_CONTRACTED_AMOUNT, names.COST_CONTRACTED_EXACT)),
         trace_id,
         span_id,
         _service(resource),
@@ -137,9 +139,10 @@ def iso(unix_ns: int) -> str:
 
 
 def _public_cost(row: Mapping[str, Any]) -> dict[str, object]:
-    femto = row["cost_femto"]
     return {
-        "amount": None if femto is None else decimal_string(int(femto)),
+        "amount": _decimal(row["cost_femto"]),
+        "list": _decimal(row["cost_list_femto"]),
+        "contracted": _decimal(row["cost_contracted_femto"]),
         "currency": row["cost_currency"],
         "status": row["cost_status"],
         "method": row["cost_method"],
@@ -149,6 +152,10 @@ def _public_cost(row: Mapping[str, Any]) -> dict[str, object]:
         "bound": row["cost_bound"],
         "assumption": row["cost_assumption"],
     }
+
+
+def _decimal(stored: int | str | None) -> str | None:
+    return None if stored is None else decimal_string(int(stored))
 
 
 def _public_lines(lines: str | None) -> list[dict[str, object]] | None:
@@ -178,14 +185,14 @@ def _public_attribution(row: Mapping[str, Any]) -> dict[str, object]:
     return owners | ({"tags": tags} if tags else {})
 
 
-def _amount(attributes: Mapping[str, Any]) -> int | None:
-    """The exact amount in femto-units, or `None` when it is not known.
+def _amount(attributes: Mapping[str, Any], rounded: str, whole: str) -> int | None:
+    """An amount in femto-units, or `None` when it is not known.
 
-    The exact amount is text, which an SDK limit on the length of values may have cut; the double
+    The `whole` amount is text, which an SDK limit on the length of values may have cut; the double
     beside it tells. Then the double is the best that is left.
     """
-    double = _number(attributes.get(names.COST_AMOUNT))
-    exact = _femto(attributes.get(names.COST_EXACT))
+    double = _number(attributes.get(rounded))
+    exact = _femto(attributes.get(whole))
     if exact is not None and (double is None or as_double(exact) == double):
         return exact
     return _femto(None if double is None else repr(double))

@@ -46,7 +46,24 @@ CREATE TABLE losses (
 );
 """
 
-MIGRATIONS = (_V1,)
+_V2 = """
+CREATE TABLE corrections (
+    key TEXT NOT NULL REFERENCES usage_records (key),
+    scenario TEXT NOT NULL,
+    made_ns INTEGER NOT NULL,
+    before_femto, cost_femto, cost_currency TEXT, cost_status TEXT, cost_method TEXT, cost_lines TEXT,
+    price_id TEXT, price_catalog TEXT, price_catalog_version TEXT NOT NULL DEFAULT '',
+    price_effective_date TEXT, price_tier TEXT,
+    PRIMARY KEY (key, scenario, price_catalog_version)
+)
+"""
+
+_V3 = """
+ALTER TABLE usage_records ADD COLUMN cost_list_femto;
+ALTER TABLE usage_records ADD COLUMN cost_contracted_femto
+"""
+
+MIGRATIONS = (_V1, _V2, _V3)
 """Statement scripts: number N brings a file from version N to N + 1."""
 
 VERSION = len(MIGRATIONS)

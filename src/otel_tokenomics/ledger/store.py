@@ -186,6 +186,23 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+@contextlib.contextmanager
+def adding(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction on an existing ledger, for a command that adds to it: committed as a whole or not at all.
+
+    Raises `LedgerError` as `reading` does, and when the file cannot be written.
+    """
+    with reading(path):
+        pass
+    try:
+        with contextlib.closing(_open_writer(path, BUSY_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+    except (sqlite3.Error, OSError) as error:
+        raise ledger_error(error, path) from error
+
+
 def _open_reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise LedgerError("missing", path, "there is no such file yet")

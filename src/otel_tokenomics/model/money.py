@@ -47,6 +47,13 @@ class Cost:
 
     `amount_femto` is `None` when nothing could be priced: unknown is not zero. With status
     `partial` it covers only the lines present and is a lower bound.
+
+    Under terms of the user's own, `amount_femto` is the effective amount, what the response adds to the
+    bill; `contracted_femto` what it would cost at negotiated prices, before commitments that are paid for
+    anyway; and `list_femto` the vendor's list price, `None` where there is none. Otherwise both are `None`.
+
+    `computed_femto` stands beside an amount that the vendor reported: what the list prices make of the same
+    usage, `None` where they cannot price it whole.
     """
 
     amount_femto: int | None
@@ -62,6 +69,9 @@ class Cost:
     unpriced_reason: UnpricedReason | None = None
     bound: CostBound | None = None
     assumption: str | None = None
+    list_femto: int | None = None
+    contracted_femto: int | None = None
+    computed_femto: int | None = None
 
 
 def unpriced(reason: UnpricedReason) -> Cost:

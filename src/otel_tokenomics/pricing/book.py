@@ -12,30 +12,38 @@ from importlib.resources import files
 from typing import Any
 
 from otel_tokenomics.model.money import UnpricedReason
-from otel_tokenomics.pricing.cards import Card, read_card
+from otel_tokenomics.pricing.cards import DAY, Calendar, Card, read_calendar, read_card, unix_ns
 from otel_tokenomics.pricing.names import Match, Names
 from otel_tokenomics.pricing.tariff import Tariff
 
 _MOST_TARIFFS = 4096
+_FRESH_DAYS = 60
 
-TariffKey = tuple[str, str, str | None, str | None, str | None, bool]
+TariffKey = tuple[str, str, str | None, str | None, str | None, str | None, bool]
 
 
 class Section:
     """One provider's cards. A card is read from its compiled form when it is first asked for."""
 
-    __slots__ = ("_cards", "_raw", "_units", "names")
+    __slots__ = ("_calendars", "_cards", "_raw", "_units", "names")
 
-    def __init__(self, raw: Mapping[str, Any], units: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        provider: str,
+        raw: Mapping[str, Any],
+        units: Mapping[str, int],
+        calendars: Mapping[str, Calendar],
+    ) -> None:
         self._raw: Mapping[str, Any] = raw["cards"]
         self._units = units
+        self._calendars = calendars
         self._cards: dict[str, Card] = {}
-        self.names = Names(self._raw, raw["names"])
+        self.names = Names(self._raw, raw["names"], provider)
 
     def card(self, id: str) -> Card:
         """The card of an id of the catalogue. Raises `KeyError`."""
         if (card := self._cards.get(id)) is None:
-            card = self._cards[id] = read_card(id, self._raw[id], self._units)
+            card = self._cards[id] = read_card(id, self._raw[id], self._units, self._calendars)
         return card
 
     def ids(self) -> tuple[str, ...]:
@@ -50,7 +58,18 @@ class PriceBook:
     in the digest of the content. `date` is the day on which the catalogue was read.
     """
 
-    __slots__ = ("_lock", "_providers", "_read", "_sections", "_tariffs", "_units", "date", "name", "version")
+    __slots__ = (
+        "_calendars",
+        "_lock",
+        "_providers",
+        "_read",
+        "_sections",
+        "_tariffs",
+        "_units",
+        "date",
+        "name",
+        "version",
+    )
 
     def __init__(self, manifest: Mapping[str, Any], read: Callable[[str], Mapping[str, Any]]) -> None:
         self.name: str = manifest["name"]
@@ -58,10 +77,16 @@ class PriceBook:
         self.date: str = manifest["date"]
         self._providers: tuple[str, ...] = tuple(manifest["providers"])
         self._units: Mapping[str, int] = manifest["units"]
+        calendars: Mapping[str, Any] = manifest.get("calendars", {})
+        self._calendars = {name: read_calendar(raw) for name, raw in calendars.items()}
         self._read = read
         self._sections: dict[str, Section] = {}
         self._tariffs: dict[TariffKey, Tariff | UnpricedReason] = {}
         self._lock = threading.Lock()
+
+    def stale(self, now_ns: int) -> bool:
+        """Whether the prices are older than 60 days at an instant, in Unix nanoseconds."""
+        return now_ns - unix_ns(self.date) > _FRESH_DAYS * DAY
 
     def providers(self) -> tuple[str, ...]:
         """The catalogue's providers."""
@@ -75,7 +100,9 @@ class PriceBook:
             return None
         with self._lock:
             if provider not in self._sections:
-                self._sections[provider] = Section(self._read(provider), self._units)
+                self._sections[provider] = Section(
+                    provider, self._read(provider), self._units, self._calendars
+                )
         return self._sections[provider]
 
     def match(self, provider: str, model: str) -> Match | None:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 _DATE = re.compile(r"-(20\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])$")
 _REVISION = re.compile(r"(?:-v\d+)?:\d+$|-v\d+$")
-_PATH = re.compile(r"^(?:.*/)?models/([^/]+)$|^arn:[^/]*/(?:.*/)?([^/]+)$")
-_REGION = re.compile(r"^(?:us|eu|apac|au|jp|in|ca|us-gov|global)\.")
+_PATH = re.compile(r"^(?:.*/)?models/([^/]+)$")
+_ARN = re.compile(r"^arn:[^/]*/(?:.*/)?([^/]+)$")
+_REGION = re.compile(r"^(?:us|eu|apac|au|jp|in|ca|global)\.")
 _TUNED = re.compile(r"^(ft:[^:]+):.*$")
 _TUNED_DATE = re.compile(r"^(ft:.+)-\d{4}$")
 
@@ -31,11 +32,12 @@ class Match(NamedTuple):
 class Names:
     """The ids of one provider, and the other names of each."""
 
-    __slots__ = ("_aliases", "_folded", "_ids")
+    __slots__ = ("_aliases", "_folded", "_ids", "_rewrites")
 
-    def __init__(self, ids: Mapping[str, object], aliases: Mapping[str, str]) -> None:
+    def __init__(self, ids: Mapping[str, object], aliases: Mapping[str, str], provider: str = "") -> None:
         self._ids = ids
         self._aliases = aliases
+        self._rewrites = _MANNERS.get(provider, _DATES)
         self._folded: dict[str, str] | None = None
 
     def exact(self, name: str) -> Match | None:
@@ -52,7 +54,7 @@ class Names:
 
     def find(self, name: str) -> Match | None:
         """The id that `name` stands for once what does not change the price is dropped, or `None`."""
-        return self.exact(name) or self._first(name.strip(), _REWRITES, self._fold)
+        return self.exact(name) or self._first(name.strip(), self._rewrites, self._fold)
 
     def _first(
         self,
@@ -89,9 +91,15 @@ def _elsewhere(name: str, id: str) -> bool:
 
 
 def _unpath(name: str) -> str | None:
-    """`models/x`, `publishers/google/models/x`, `accounts/a/models/x`, the tail of an ARN."""
+    """`models/x`, `publishers/google/models/x`, `accounts/a/models/x`."""
     found = _PATH.match(name)
-    return None if found is None else found[1] or found[2]
+    return None if found is None else found[1]
+
+
+def _unarn(name: str) -> str | None:
+    """The tail of an ARN: `arn:aws:bedrock:us-east-1:1:inference-profile/x`."""
+    found = _ARN.match(name)
+    return None if found is None else found[1]
 
 
 def _published(name: str) -> str | None:
@@ -102,7 +110,7 @@ def _published(name: str) -> str | None:
 def _unrevised(name: str) -> str | None:
     """Bedrock's `-v1:0`, `-v1`, `:0`."""
     found = _REVISION.search(name)
-    return None if found is None or name.startswith("ft:") else name[: found.start()]
+    return None if found is None else name[: found.start()]
 
 
 def _unversioned(name: str) -> str | None:
@@ -141,13 +149,13 @@ def _untuned_date(name: str) -> str | None:
 
 
 _DATES: _Rewrites = (("date", _redate), ("date", _undate))
-_REWRITES: _Rewrites = (
-    ("path", _unpath),
-    ("publisher", _published),
-    ("fine_tune", _untuned),
-    ("fine_tune_date", _untuned_date),
-    ("revision", _unrevised),
-    ("version", _unversioned),
-    *_DATES,
-    ("region", _unregional),
-)
+_TUNINGS: _Rewrites = (("fine_tune", _untuned), ("fine_tune_date", _untuned_date), *_DATES)
+_MANNERS: Mapping[str, _Rewrites] = {
+    "anthropic": (("version", _unversioned), *_DATES),
+    "aws": (("path", _unarn), ("revision", _unrevised), *_DATES, ("region", _unregional)),
+    "azure": _TUNINGS,
+    "fireworks": (("path", _unpath), *_DATES),
+    "google": (("path", _unpath), ("publisher", _published), ("version", _unversioned), *_DATES),
+    "openai": _TUNINGS,
+}
+"""How each provider of the catalogue dresses up a model's name; elsewhere only a date may be dropped."""

@@ -19,14 +19,22 @@ _OPEN_WEIGHTS = "gpt-oss"
 def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     """What a response cost, at the prices of `at_ns` (Unix ns, the call's start).
 
-    A cost that the vendor put on the wire wins. Otherwise the served model, tier, speed and place set
-    the price. What has no price is never taken for nothing: the cost is then `partial`, or `unpriced` with
-    the reason.
+    A cost that the vendor put on the wire wins, and what the list prices say stands beside it. Otherwise the
+    served model, tier, speed and place set the price. What has no price is never taken for nothing: the cost
+    is then `partial`, or `unpriced` with the reason.
     """
     if facts.billing == "free":
         return Cost(0, "complete", "catalog", price_id=f"rule/free/{facts.operation}")
-    if reading.reported_cost_femto is not None:
-        return Cost(reading.reported_cost_femto, "complete", "vendor_reported")
+    reported = reading.reported_cost_femto
+    if reported is None:
+        return _computed(facts, reading, at_ns, book)
+    computed = _computed(facts, reading, at_ns, book)
+    beside = computed.amount_femto if computed.status == "complete" else None
+    return Cost(reported, "complete", "vendor_reported", computed_femto=beside)
+
+
+def _computed(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
+    """What the list prices make of a response."""
     usage = reading.usage
     if usage.source == "missing" or not usage.buckets:
         return unpriced("missing_usage")
@@ -63,11 +71,16 @@ def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: Pr
         catalog=book.name,
         catalog_version=book.version,
         effective_date=sheet.effective,
-        tier=None if tier is None else f"gt_{tier}",
+        tier=None if tier is None else _tier_name(tier),
         unpriced_reason=reason,
         bound=None if whole and usage.source != "stream_partial" else "lower",
-        assumption=_assumption(facts, reading),
+        assumption=_assumption(facts, reading, tariff, sheet),
     )
+
+
+def _tier_name(start: int) -> str:
+    """`gt_272000`; a tier from 200,000 on, which a list writes as more than 199,999, is `gte_200000`."""
+    return f"gte_{start + 1}" if start % 10 == 9 else f"gt_{start}"
 
 
 def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], bool, int | None]:
@@ -82,15 +95,16 @@ def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], bool, int | None]:
         if charged is None:
             whole = False
             continue
-        component, rate = charged
+        component, rate, least = charged
+        billed = quantity if quantity > least else least
         femto = rate.femto
         if rate.tiers:
             femto, above = rate.at(input_tokens)
             tier = tier if above is None else above
-        amount = divided(quantity * femto, rate.per)
-        lines.append(Line(component, bucket, quantity, femto, rate.per, amount))
+        amount = divided(billed * femto, rate.per)
+        lines.append(Line(component, bucket, billed, femto, rate.per, amount))
     if (charged := sheet.charge(_REQUEST)) is not None:
-        component, fee = charged
+        component, fee, _ = charged
         amount = divided(fee.femto, fee.per)
         lines.append(Line(component, _REQUEST, 1, fee.femto, fee.per, amount))
     return lines, whole, tier
@@ -115,6 +129,7 @@ def _tariff_of(facts: Facts, reading: Reading, book: PriceBook) -> Tariff | Unpr
         reading.service_tier,
         reading.speed,
         reading.inference_geo,
+        None if facts.provider_assumed else vendors.region_of(facts.provider, facts.server_address),
         facts.provider_assumed,
     )
     return book.tariff(key, partial(_resolve, book, *key))
@@ -127,6 +142,7 @@ def _resolve(
     tier: str | None,
     speed: str | None,
     geo: str | None,
+    region: str | None,
     assumed: bool,
 ) -> Tariff | UnpricedReason:
     """The tariff of a response, or why it has none."""
@@ -137,15 +153,16 @@ def _resolve(
     match = section.names.dated(model) if assumed else section.names.find(model)
     if match is None or (assumed and model.startswith(_OPEN_WEIGHTS)):
         return "unknown_model"
-    way, factor = vendors.way_served(tier, speed), vendors.geography(name, match.id, geo)
-    if isinstance(way, str) or factor is None:
+    card, way = section.card(match.id), vendors.way_served(tier, speed)
+    place = vendors.place_of(name, card, geo, region)
+    if isinstance(way, str) or place is None:
         return "unknown_tier"
-    return Tariff(name, section.card(match.id), way, factor)
+    return Tariff(name, card, way, place)
 
 
-def _assumption(facts: Facts, reading: Reading) -> str | None:
+def _assumption(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet) -> str | None:
     if facts.provider_assumed:
         return f"host not known: priced as {vendors.catalogued(facts.provider)}'s list price"
     if reading.response_model is None and facts.provider not in vendors.BILLED_AS_REQUESTED:
         return "response names no model: priced as the requested model"
-    return None
+    return tariff.assumption or sheet.assumption

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
 from otel_tokenomics.pricing import vendors
-from otel_tokenomics.pricing.cards import Card, Period, Rate, Rates
+from otel_tokenomics.pricing.cards import DAY, Card, Period, Rate, Rates
 
 _MOST_BUCKETS = 256
+_ALWAYS = 1 << 63
 
-Charge = tuple[str, Rate]
-"""The component that a bucket is billed as, and its rate."""
+
+class Charge(NamedTuple):
+    """The component that a bucket is billed as, its rate, and the least quantity that a request is billed."""
+
+    component: str
+    rate: Rate
+    least: int = 0
 
 
 class Sheet:
-    """The rates in force at one instant. `effective` is the date that they began, where it is known."""
+    """The rates in force at one instant.
 
-    __slots__ = ("_factor", "_found", "_model", "_provider", "_rates", "effective", "tiered")
+    `effective` is the date or instant that they began, where it is known; `assumption` is what they rest on.
+    """
+
+    __slots__ = (
+        "_factor",
+        "_found",
+        "_model",
+        "_provider",
+        "_rates",
+        "assumption",
+        "effective",
+        "tiered",
+    )
 
     def __init__(
-        self, provider: str, model: str, rates: Rates, factor: tuple[int, int], effective: str | None
+        self,
+        provider: str,
+        model: str,
+        rates: Rates,
+        factor: tuple[int, int] = (1, 1),
+        effective: str | None = None,
+        assumption: str | None = None,
     ) -> None:
         self._provider = provider
         self._model = model
@@ -26,6 +52,7 @@ class Sheet:
         self._factor = factor
         self._found: dict[str, Charge | None] = {}
         self.effective = effective
+        self.assumption = assumption
         self.tiered = any(rate.tiers for rate in rates.values())
 
     def charge(self, bucket: str) -> Charge | None:
@@ -39,7 +66,8 @@ class Sheet:
         rate = vendors.rate_for(self._provider, self._model, self._rates, bucket)
         if rate is not None and self._factor != (1, 1) and component_of(bucket) in TOKEN_COMPONENTS:
             rate = rate.times(*self._factor)
-        charge = None if rate is None else (vendors.component_billed(bucket), rate)
+        least = vendors.least_billed(self._provider, bucket)
+        charge = None if rate is None else Charge(vendors.component_billed(bucket), rate, least)
         if len(self._found) < _MOST_BUCKETS:
             self._found[bucket] = charge
         return charge
@@ -48,39 +76,72 @@ class Sheet:
 class Tariff:
     """What a provider charges for a model served in one way, and the `price_id` that names it."""
 
-    __slots__ = ("_card", "_factor", "_only", "_overrides", "_provider", "_sheets", "price_id")
+    __slots__ = (
+        "_card",
+        "_factor",
+        "_overrides",
+        "_provider",
+        "_sheets",
+        "_span",
+        "assumption",
+        "price_id",
+    )
 
     def __init__(
-        self, provider: str, card: Card, way: tuple[str, str] | None, factor: tuple[int, int]
+        self,
+        provider: str,
+        card: Card,
+        way: tuple[str, str] | None = None,
+        place: vendors.Place = vendors.ANYWHERE,
     ) -> None:
         self._provider = provider
         self._card = card
         self._overrides = None if way is None else card.overrides(way)
-        self._factor = factor
-        self._sheets: dict[tuple[int, ...], Sheet] = {}
-        marks = ([] if way is None else [way[1]]) + ([] if factor == (1, 1) else ["geo:us"])
+        self._factor = place.factor
+        self._sheets: dict[tuple[object, ...], Sheet] = {}
+        self._span: tuple[int, int, Sheet | None] = (0, 0, None)
+        self.assumption = place.assumption
+        marks = ([] if way is None else [way[1]]) + ([] if place.mark is None else [place.mark])
         self.price_id = "/".join([provider, card.id, *marks])
-        always = way is None and len(card.periods) == 1
-        self._only = self._sheet(card.periods[0], ()) if always else None
 
     def at(self, at_ns: int) -> Sheet | None:
         """The rates at an instant; `None` when this way of being served had no published price then."""
-        if self._only is not None:
-            return self._only
+        begin, end, sheet = self._span
+        return sheet if begin <= at_ns < end else self._look(at_ns)
+
+    def _look(self, at_ns: int) -> Sheet | None:
+        """The rates at an instant, remembered for as long as nothing on the card can change."""
+        sheet = self._reckon(at_ns)
+        parts = (*self._card.periods, *(self._overrides or ()))
+        turns = [turn for part in parts for turn in part.turns(at_ns)]
+        begin = max((turn for turn in turns if turn <= at_ns), default=-_ALWAYS)
+        end = min((turn for turn in turns if turn > at_ns), default=_ALWAYS)
+        self._span = begin, end, sheet
+        return sheet
+
+    def _reckon(self, at_ns: int) -> Sheet | None:
         period = self._card.period(at_ns)
         overrides: tuple[Period, ...] = ()
         if self._overrides is not None:
             overrides = tuple([override for override in self._overrides if override.active(at_ns)])
             if not overrides:
                 return None
-        key = (id(period), *map(id, overrides))
+        assumption = self._assumed(at_ns)
+        key = (id(period), assumption, *map(id, overrides))
         if (sheet := self._sheets.get(key)) is None:
-            sheet = self._sheets[key] = self._sheet(period, overrides)
+            sheet = self._sheets[key] = self._sheet(period, overrides, assumption)
         return sheet
 
-    def _sheet(self, period: Period, overrides: tuple[Period, ...]) -> Sheet:
+    def _assumed(self, at_ns: int) -> str | None:
+        lasts = [period.calendar.last for period in self._card.periods if period.calendar is not None]
+        if lasts and at_ns // DAY > min(lasts):
+            return "holidays of that year not known: only weekends taken as off-peak"
+        return None
+
+    def _sheet(self, period: Period, overrides: tuple[Period, ...], assumption: str | None) -> Sheet:
         rates = dict(period.rates)
         for override in reversed(overrides):
             rates.update(override.rates)
         starts = [part.start for part in (period, *overrides) if part.start is not None]
-        return Sheet(self._provider, self._card.id, rates, self._factor, max(starts, default=None))
+        effective = max(starts, default=None)
+        return Sheet(self._provider, self._card.id, rates, self._factor, effective, assumption)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 from otel_tokenomics.model.usage import component_of
-from otel_tokenomics.pricing.cards import Rate, Rates
+from otel_tokenomics.pricing.cards import Card, Rate, Rates
 
 # `gen_ai.provider.name` -> the catalogue's provider, where the two differ.
 _CATALOGUED: Mapping[str, str] = {
@@ -42,6 +44,12 @@ _SERVED: Mapping[str, tuple[str, str]] = {
     "fast": ("service_tier", "priority"),
     "batch": ("processing", "batch"),
 }
+# Vertex's own words, in `usage_metadata.traffic_type`.
+_TRAFFIC: Mapping[str, str | None] = {
+    "ON_DEMAND": None,
+    "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_FLEX": "flex",
+}
 _SPEEDS = frozenset({None, "", "standard"})
 _ANYWHERE = frozenset({None, "", "not_available", "global"})
 # https://platform.claude.com/docs/en/about-claude/pricing: inference in the US costs 1.1 times all token
@@ -50,13 +58,41 @@ _US = (11, 10)
 _CLAUDE = re.compile(r"^claude-[a-z]+-(\d+)(?:-(\d+))?$")
 _FIRST_WITH_GEOGRAPHY = (4, 6)
 
-# 10 USD per 1,000 searches, for models whose card has no such price: the same pages of both vendors,
-# https://platform.openai.com/docs/pricing and as above. Read 2026-11-24. Fetching is free at Anthropic.
+# Hosts that serve from one region, where that is another price: OpenAI's data residency and Vertex's regional
+# endpoints for the models whose card says so, xAI's for all (https://docs.x.ai/docs/models). Read 2026-11-24.
+_REGIONAL_HOSTS: Mapping[str, re.Pattern[str]] = {
+    "openai": re.compile(r"^(us|eu)\.api\.openai\.com$"),
+    "google": re.compile(r"^(?:(.+)-aiplatform|aiplatform\.(.+)\.rep)\.googleapis\.com$"),
+    "x-ai": re.compile(r"^(.+)\.api\.x\.ai$"),
+    "aws": re.compile(r"^bedrock(?:-[a-z]+)?\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)$"),
+}
+_XAI_REGIONAL = (11, 10)
+
+# Tools for models whose card has no price of their own, by 1,000 uses or by hour. Anthropic fetches for free.
+# https://platform.openai.com/docs/pricing, https://platform.claude.com/docs/en/about-claude/pricing,
+# https://docs.x.ai/docs/models, https://azure.microsoft.com/pricing/details/cognitive-services/openai-service.
+# Free allotments, such as hours of code execution, belong to an account, so that here is the list price.
 _SEARCH = Rate(10 * 10**15, 1000)
+_HOUR_MS = 3_600_000
 _TOOLS: Mapping[tuple[str, str], Rate] = {
     ("anthropic", "tool.web_search"): _SEARCH,
-    ("openai", "tool.web_search"): _SEARCH,
     ("anthropic", "tool.web_fetch"): Rate(0, 1000),
+    ("anthropic", "container.ms"): Rate(5 * 10**13, _HOUR_MS),
+    ("openai", "tool.web_search"): _SEARCH,
+    ("openai", "tool.file_search"): Rate(25 * 10**14, 1000),
+    ("openai", "tool.container"): Rate(3 * 10**13, 1),
+    ("azure", "tool.container"): Rate(33 * 10**12, 1),
+    ("x-ai", "tool.web_search"): Rate(5 * 10**15, 1000),
+    ("x-ai", "tool.social_search"): Rate(5 * 10**15, 1000),
+    ("x-ai", "tool.code_execution"): Rate(5 * 10**15, 1000),
+    ("x-ai", "tool.file_search"): Rate(25 * 10**14, 1000),
+    ("x-ai", "tool.attachment_search"): _SEARCH,
+}
+# The least that one request is billed: https://groq.com/pricing, ten seconds of audio;
+# https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, five minutes.
+_LEAST: Mapping[tuple[str, str], int] = {
+    ("groq", "audio.ms"): 10_000,
+    ("anthropic", "container.ms"): 300_000,
 }
 # A price list's base rate is for text; reasoning is output unless it has a rate of its own; a cache write
 # without one for its time to live is the shortest one, which is OpenAI's 30 and Anthropic's 5 minutes.
@@ -69,14 +105,15 @@ _COVERED: Mapping[str, str] = {
     "cache_write.5m": "cache_write",
     "cache_write": "cache_write.5m",
 }
-_VISUAL = frozenset({"input.image", "input.video", "cache_read.image", "cache_read.video"})
-_LIKE_TEXT = frozenset({"input.audio", "cache_read.audio"})
+_IMAGES = frozenset({"input.image", "cache_read.image"})
+_LIKE_TEXT = frozenset({"input.audio", "cache_read.audio", "input.video", "cache_read.video"})
 _OPENAI = frozenset({"openai", "azure"})
 _OPENAI_CACHE = frozenset({"cache_read", "cache_write", "cache_write.30m"})
 # Components of what is not counted in tokens, as cost is told by component.
 _COMPONENTS: Mapping[str, str] = {
     "audio.ms": "input",
     "characters": "input",
+    "container.ms": "tool",
     "images": "output",
     "requests": "request",
 }
@@ -96,20 +133,69 @@ def way_served(tier: str | None, speed: str | None) -> tuple[str, str] | str | N
     """The variant that a tier and a speed name; `None` for the ordinary service, `"unknown"` otherwise."""
     if speed not in _SPEEDS:
         return ("speed", "fast") if speed == "fast" and tier in _STANDARD else "unknown"
+    tier = _TRAFFIC.get(tier or "", tier)
     if tier in _STANDARD:
         return None
     return _SERVED.get(tier or "", "unknown")
 
 
-def geography(provider: str, model: str, geo: str | None) -> tuple[int, int] | None:
-    """What token rates are multiplied by where inference ran, as a fraction; `None` when it is unknown."""
-    if geo in _ANYWHERE:
-        return (1, 1)
+class Place(NamedTuple):
+    """What token rates are multiplied by where inference ran, how a price says so, and what is assumed."""
+
+    factor: tuple[int, int] = (1, 1)
+    mark: str | None = None
+    assumption: str | None = None
+
+
+ANYWHERE = Place()
+# Azure sells a model at one price for each kind of deployment, which no response names.
+_AZURE_SKUS = ("global.", "data_zone.", "regional.")
+_UNKNOWN_DEPLOYMENT = Place(assumption="Azure deployment not known: priced as global standard")
+
+
+@lru_cache(maxsize=512)
+def region_of(provider: str, host: str | None) -> str | None:
+    """The region that a host of a provider, by its `gen_ai.provider.name`, serves from, where it has one."""
+    pattern = _REGIONAL_HOSTS.get(catalogued(provider))
+    found = None if pattern is None or host is None else pattern.match(host.lower())
+    return None if found is None else next(filter(None, found.groups()))
+
+
+def place_of(provider: str, card: Card, geo: str | None, region: str | None) -> Place | None:
+    """What a geography that the response names, and the region of its host, make of a price.
+
+    `None` when the geography is unknown.
+    """
+    if geo not in _ANYWHERE:
+        return _geography(provider, card.id, geo)
+    if provider == "azure" and not card.id.startswith(_AZURE_SKUS):
+        return _UNKNOWN_DEPLOYMENT
+    if region is None:
+        return ANYWHERE
+    if provider == "aws":
+        return _bedrock_region(card.id, region)
+    factor = _XAI_REGIONAL if provider == "x-ai" else card.regional
+    return ANYWHERE if factor == (1, 1) else Place(factor, f"region:{region}")
+
+
+def _geography(provider: str, model: str, geo: str | None) -> Place | None:
     if geo != "us" or provider != "anthropic":
         return None
     found = _CLAUDE.match(model)
     version = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
-    return _US if version >= _FIRST_WITH_GEOGRAPHY else (1, 1)
+    return Place(_US, "geo:us") if version >= _FIRST_WITH_GEOGRAPHY else ANYWHERE
+
+
+def _bedrock_region(id: str, region: str) -> Place:
+    """A profile has one price wherever it is; what other models cost is known for the US only."""
+    if id.startswith(("regional.", "global.")) or region.startswith("us-"):
+        return ANYWHERE
+    return Place(assumption=f"no price of {region} known: priced as in the US")
+
+
+def least_billed(provider: str, bucket: str) -> int:
+    """The least quantity of a bucket that a request which uses it is billed."""
+    return _LEAST.get((provider, bucket), 0)
 
 
 def rate_for(provider: str, model: str, rates: Rates, bucket: str) -> Rate | None:
@@ -143,12 +229,12 @@ def _openai_rate(provider: str, model: str, rates: Rates, bucket: str) -> Rate |
 
 
 def _modal_rate(provider: str, rates: Rates, bucket: str) -> Rate | None:
-    """Images and video that go in are billed as input tokens, unless the card tells them apart.
+    """Images that go in are billed as input tokens, unless the card tells them apart.
 
-    Audio is dearer than text at every vendor but Google, whose price list names it only where it differs:
-    https://ai.google.dev/gemini-api/docs/pricing.
+    Audio is dearer than text, and video has no price, at every vendor but Google, whose price list names them
+    only where they differ: https://ai.google.dev/gemini-api/docs/pricing.
     """
-    covered = bucket in _VISUAL and not _VISUAL.intersection(rates)
+    covered = bucket in _IMAGES and not _IMAGES.intersection(rates)
     covered = covered or (bucket in _LIKE_TEXT and provider == "google")
     if not covered:
         return None

@@ -194,6 +194,14 @@ def _put_cost(known: dict[str, AttributeValue], cost: Cost) -> None:
     known[names.COST_STATUS] = cost.status
     if cost.lines:
         known[names.COST_LINES] = lines_json(cost.lines)
+    if cost.computed_femto is not None:
+        known[names.COST_COMPUTED] = decimal_string(cost.computed_femto)
+    if cost.contracted_femto is not None:
+        known[names.COST_CONTRACTED_AMOUNT] = as_double(cost.contracted_femto)
+        known[names.COST_CONTRACTED_EXACT] = decimal_string(cost.contracted_femto)
+    if cost.list_femto is not None:
+        known[names.COST_LIST_AMOUNT] = as_double(cost.list_femto)
+        known[names.COST_LIST_EXACT] = decimal_string(cost.list_femto)
     if cost.amount_femto is not None:
         known[names.COST_SOURCE] = "provider" if cost.method in _WIRE_METHODS else "local"
         known[names.COST_CURRENCY] = cost.currency

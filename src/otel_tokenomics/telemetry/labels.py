@@ -122,6 +122,10 @@ def _put_cost(labels: Labels, cost: Cost) -> None:
     labels[names.COST_SOURCE] = cost_source(cost)
     for component, amount in component_amounts(cost).items():
         labels[names.COST_COMPONENT_AMOUNT + component] = as_double(amount)
+    if cost.contracted_femto is not None:
+        labels[names.COST_CONTRACTED_AMOUNT] = as_double(cost.contracted_femto)
+    if cost.list_femto is not None:
+        labels[names.COST_LIST_AMOUNT] = as_double(cost.list_femto)
     for name, value in (
         (names.COST_METHOD, cost.method),
         (names.COST_BOUND, cost.bound),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, trace
 from opentelemetry import metrics as api_metrics
@@ -14,13 +15,13 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_tokenomics.attribution import ambient
 from otel_tokenomics.flow import guard, late
-from otel_tokenomics.flow.desk import Desk
+from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.model.text import clean
-from otel_tokenomics.pricing.book import bundled
+from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.events import UsageEvents
@@ -29,6 +30,9 @@ from otel_tokenomics.telemetry.spans import Spans
 from otel_tokenomics.telemetry.teller import OpenTelemetryTeller
 from otel_tokenomics.wiring.settings import ConfigError, Settings, load
 from otel_tokenomics.wiring.shutdown import flush_on_sigterm
+
+if TYPE_CHECKING:
+    from otel_tokenomics.pricing.contracts import Contracts
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
@@ -51,7 +55,7 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     if settings.flush_on_sigterm:
         flush_on_sigterm(_flush)
     estimator = None if settings.estimate == "off" else Estimator(settings.estimate)
-    return Desk(_price, teller, _who(settings.attribution), estimator)
+    return Desk(pricer_of(settings.prices), teller, _who(settings.attribution), estimator)
 
 
 @lru_cache(maxsize=16)
@@ -70,8 +74,33 @@ def _flush() -> None:
                 flush()
 
 
+def pricer_of(prices: Path | None) -> Pricer:
+    """Prices by the user's own terms, or list prices where there is no price file or a wrong one."""
+    contracts = None if prices is None else _contracts_of(prices)
+    if contracts is None:
+        return _price
+    agreed = contracts.price
+    return lambda facts, reading, at_ns: agreed(facts, reading, at_ns, current())
+
+
+@lru_cache(maxsize=16)
+def _contracts_of(prices: Path) -> Contracts | None:
+    """The terms of a price file, read once. What is wrong with it is reported once.
+
+    Only who has such a file pays for importing what reads it.
+    """
+    from otel_tokenomics.pricing.contracts import Contracts
+    from otel_tokenomics.pricing.contracts_file import PriceFileError
+
+    try:
+        return Contracts.load(prices)
+    except PriceFileError as error:
+        guard.log.error("%s. The price file is not used: costs are list prices.", error)
+        return None
+
+
 def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
-    return price(facts, reading, at_ns, bundled())
+    return price(facts, reading, at_ns, current())
 
 
 def _who(defaults: Mapping[str, str]) -> Callable[[], Attribution]:

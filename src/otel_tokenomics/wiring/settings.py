@@ -32,12 +32,14 @@ class ConfigError(ValueError):
 class Settings:
     """Everything that can be set.
 
-    `ledger` is a path, or `None` when there is no ledger. `hosts` maps a host, or `*.suffix`, to a provider.
-    `attribution` names standing owners, such as `team`. `sources` says where each setting comes from.
+    `ledger` is a path, or `None` when there is no ledger; `prices` is that of a price file. `hosts` maps a
+    host, or `*.suffix`, to a provider. `attribution` names standing owners, such as `team`. `sources` says
+    where each setting comes from.
     """
 
     disabled: bool = False
     ledger: Path | None = None
+    prices: Path | None = None
     spans: SpanMode = "auto"
     estimate: EstimateMode = "tokenizer"
     strict: bool = False
@@ -101,6 +103,10 @@ def _ledger(value: Any, where: str) -> Path | None:
     return None if text.lower() == "off" else Path(text).expanduser()
 
 
+def _path(value: Any, where: str) -> Path:
+    return Path(_text(value, where)).expanduser()
+
+
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{where} must be a non-empty string, not {value!r}")
@@ -155,6 +161,7 @@ def _owners(value: Any, where: str) -> Mapping[str, str]:
 _VARIABLES: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "DISABLED": ("disabled", _switch),
     "LEDGER": ("ledger", _ledger),
+    "PRICES": ("prices", _path),
     "SPANS": ("spans", _choice(SPAN_MODES)),
     "ESTIMATE": ("estimate", _choice(ESTIMATE_MODES)),
     "STRICT": ("strict", _switch),
@@ -163,6 +170,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
 }
 _KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "ledger.path": ("ledger", _ledger),
+    "prices.path": ("prices", _path),
     "spans.mode": ("spans", _choice(SPAN_MODES)),
     "estimate.mode": ("estimate", _choice(ESTIMATE_MODES)),
     "telemetry.compat": ("compat", _compat),

@@ -1,0 +1,56 @@
+"""What a response says that it cost, where its vendor says so.
+
+OpenRouter: https://openrouter.ai/docs/use-cases/usage-accounting, credits, which are USD. xAI:
+`cost_in_usd_ticks`, 1e-10 USD each, https://docs.x.ai/docs/models. Perplexity: `cost.total_cost`,
+https://docs.perplexity.ai/api-reference. DeepInfra: `estimated_cost`. Any other vendor's field of such a name
+is not believed: it may be somebody's estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from otel_tokenomics.model.money import FEMTO
+
+_TICK_FEMTO = 10**5
+_MOST_USD = 10**9
+
+
+def reported_femto(provider: str, usage: Mapping[str, Any]) -> int | None:
+    """The cost in femto-USD that a usage object of a provider tells, or `None`."""
+    find = _FIELDS.get(provider)
+    return None if find is None else find(usage)
+
+
+def _usd(value: object) -> int | None:
+    """An amount in USD as JSON has it: its shortest decimal is what the vendor wrote."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_USD:
+        return None
+    return int((Decimal(repr(value)) * FEMTO).to_integral_value())
+
+
+def _ticks(usage: Mapping[str, Any]) -> int | None:
+    ticks = usage.get("cost_in_usd_ticks")
+    known = isinstance(ticks, int) and not isinstance(ticks, bool) and ticks >= 0
+    return ticks * _TICK_FEMTO if known and ticks is not None else None
+
+
+def _total(usage: Mapping[str, Any]) -> int | None:
+    cost = usage.get("cost")
+    return _usd(cost.get("total_cost")) if isinstance(cost, dict) else None
+
+
+def _credits(usage: Mapping[str, Any]) -> int | None:
+    """With a key of one's own for the model behind it, the cost is the router's fee alone."""
+    return None if usage.get("is_byok") is True else _usd(usage.get("cost"))
+
+
+_FIELDS: Mapping[str, Callable[[Mapping[str, Any]], int | None]] = {
+    "openrouter": _credits,
+    "x_ai": _ticks,
+    "x-ai": _ticks,
+    "perplexity": _total,
+    "deepinfra": lambda usage: _usd(usage.get("estimated_cost")),
+}
