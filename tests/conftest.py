@@ -1,0 +1,8 @@
+"""Every test's ground: a slow or shared machine is no defect, so hypothesis measures no time."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
