@@ -190,6 +190,7 @@ def test_a_fee_for_each_request() -> None:
         (Usage({"input": 10**6, "input.audio": 1}), "partial", "unsupported_modality", "0.8"),
         (Usage({"input": 10**6, "cache_read": 1}), "partial", "unsupported_modality", "0.8"),
         (Usage({"input": 10**6}, flags=("negative",)), "partial", "missing_usage", "0.8"),
+        (Usage({"input": 10**6}, flags=("not_all_counted",)), "partial", "missing_usage", "0.8"),
         (Usage({"input.audio": 1}), "unpriced", "unsupported_modality", None),
         (MISSING, "unpriced", "missing_usage", None),
         (Usage({}), "unpriced", "missing_usage", None),

@@ -17,7 +17,7 @@ from otel_tokenomics.pricing.contracts_charges import FixedCharge, charges
 from otel_tokenomics.pricing.contracts_file import holds
 from otel_tokenomics.pricing.contracts_parse import read_terms
 from otel_tokenomics.pricing.contracts_terms import ANY, Commitment, Discount, OwnModel, Ratio, Sku, Terms
-from otel_tokenomics.pricing.price import divided, price
+from otel_tokenomics.pricing.price import UNREADABLE, divided, price
 
 CATALOG = "own prices"
 
@@ -36,7 +36,9 @@ _COVERED: Mapping[str, str] = {
 }
 _REPORTED = ("vendor_reported", "gateway_reported")
 
-_Agreed = tuple[int, int, str | None, Ratio | None]
+_Agreement = tuple[int, int, int | None]
+"""A price as `Ratio`, and the same for one unit where that is whole."""
+_Agreed = tuple[int, int, str | None, _Agreement | None]
 """A list price, the context tier that set it, and what was agreed for it: `None` when nothing was."""
 _NOTHING: _Agreed = (-1, 0, None, None)
 
@@ -64,7 +66,7 @@ class Mapped(NamedTuple):
 class Plan:
     """The terms that may concern the calls of one provider, model and tier, whenever they are made."""
 
-    __slots__ = ("_agreed", "_discounts", "commitments", "mapped", "own")
+    __slots__ = ("_agreed", "_discounts", "commitments", "empty", "mapped", "own")
 
     def __init__(
         self,
@@ -78,9 +80,7 @@ class Plan:
         self.commitments = commitments
         self._discounts = discounts
         self._agreed: tuple[int, int, dict[str, _Agreed]] = (0, 0, {})
-
-    def __bool__(self) -> bool:
-        return bool(self.mapped or self.own or self._discounts or self.commitments)
+        self.empty = not (mapped or own or discounts or commitments)
 
     def discounted(self, cost: Cost, at_ns: int) -> bool:
         """Put the discounts of an instant on a cost's lines; whether there was any."""
@@ -99,9 +99,13 @@ class Plan:
                 lines.append(line)
                 total += line.amount_femto
             else:
+                # As `_line`, written out: this is the one place that every discounted charge passes.
                 changed = True
-                lines.append(made := _line(line.component, line.bucket, line.quantity, rate))
-                total += made.amount_femto
+                femto, per, unit = rate
+                quantity = line.quantity
+                amount = divided(quantity * femto, per) if unit is None else quantity * unit
+                total += amount
+                lines.append(Line(line.component, line.bucket, quantity, femto, per, amount))
         if changed:
             cost.lines, cost.amount_femto = tuple(lines), total
         return changed
@@ -114,7 +118,9 @@ class Plan:
         self._agreed = begin, end, {}
         return self._agreed[2]
 
-    def _agree(self, known: dict[str, _Agreed], line: Line, context: str | None, at_ns: int) -> Ratio | None:
+    def _agree(
+        self, known: dict[str, _Agreed], line: Line, context: str | None, at_ns: int
+    ) -> _Agreement | None:
         """What is agreed for a line at an instant, remembered while lines of its bucket have its rate."""
         about = [
             rule
@@ -124,10 +130,15 @@ class Plan:
             and (rule.unit is None or rule.context == context)
         ]
         rule = min(about, key=lambda rule: _precedence(rule, line.bucket), default=None)
-        rate = None if rule is None else rule.applied(line.rate_femto, line.per)
+        rate = None if rule is None else _by_unit(rule.applied(line.rate_femto, line.per))
         if len(known) < _MOST_BUCKETS or line.bucket in known:
             known[line.bucket] = (line.rate_femto, line.per, context, rate)
         return rate
+
+
+def _by_unit(rate: Ratio) -> _Agreement:
+    femto, per = rate
+    return femto, per, None if femto % per else femto // per
 
 
 def _precedence(rule: Discount, bucket: str) -> tuple[bool, bool, int, bool]:
@@ -170,7 +181,7 @@ class Contracts:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._remember(key, self._plan(facts, reading, book))
-        if not plan or facts.billing == "free":
+        if plan.empty or facts.billing == "free":
             return price(facts, reading, at_ns, book)
         cost = self._before_discounts(plan, facts, reading, at_ns, book)
         if cost.method not in _REPORTED:
@@ -341,7 +352,7 @@ def _own_cost(model: OwnModel, usage: Usage, version: str) -> Cost:
     if not whole and not lines:
         return unpriced("unsupported_modality")
     reason: UnpricedReason | None = None if whole else "unsupported_modality"
-    if whole and ("negative" in usage.flags or "not_a_count" in usage.flags):
+    if whole and not UNREADABLE.isdisjoint(usage.flags):
         reason = "missing_usage"
     total = _total(lines)
     return Cost(

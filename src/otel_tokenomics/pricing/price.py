@@ -47,7 +47,7 @@ def _computed(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Co
     return _cost(facts, reading, tariff, sheet, book)
 
 
-_UNREADABLE = frozenset({"negative", "not_a_count", "not_all_counted"})
+UNREADABLE = frozenset({"negative", "not_a_count", "not_all_counted"})
 """Flags of a usage in which some count could not be read: what it would have cost is missing."""
 
 
@@ -57,7 +57,7 @@ def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: Pr
     if not whole and not lines:
         return unpriced("unsupported_modality")
     reason: UnpricedReason | None = None if whole else "unsupported_modality"
-    if whole and not _UNREADABLE.isdisjoint(usage.flags):
+    if whole and not UNREADABLE.isdisjoint(usage.flags):
         whole, reason = False, "missing_usage"
     total = 0
     for line in lines:
