@@ -236,7 +236,7 @@ def test_names_from_servers_do_not_fill_the_memory() -> None:
     book = bundled()
     for number in range(5_000):
         cost_of("openai", f"invented-{number}", MILLION)
-    assert len(book._tariffs) <= 4_096
+    assert len(book.tariffs) <= 4_096
 
 
 def test_an_azure_deployment_is_taken_for_a_global_one_and_says_so() -> None:
@@ -262,3 +262,38 @@ def test_azure_sells_a_model_by_the_kind_of_deployment(model: str, usd: str | No
     cost = cost_of("azure.ai.openai", model, MILLION)
     assert cost.amount_femto == (None if usd is None else femto(usd))
     assert (cost.assumption is None) == ("." in model.partition("-")[0])
+
+
+def test_rates_are_remembered_for_as_long_as_they_hold_and_no_longer() -> None:
+    """Calls are not in the order of time: each instant has its own rate, whatever was before."""
+    rates = {"2026-08-16T15:59:59": "0.435", "2026-11-24T00:59:59": "0.66", "2026-11-24T01:00": "1.32"}
+    rates |= {"2026-11-24T04:00": "0.66", "2026-11-21T02:00": "0.66", "2027-01-04T02:00": "1.32"}
+    for at, usd in [*rates.items(), *reversed(rates.items())]:
+        assert (at, cost_of("deepseek", "deepseek-v4-pro", MILLION, at).amount_femto) == (at, femto(usd))
+
+
+def test_holidays_that_nobody_knows_yet_are_an_assumption() -> None:
+    last = cost_of("deepseek", "deepseek-v4-pro", MILLION, "2026-12-31T23:59:59")
+    after = cost_of("deepseek", "deepseek-v4-pro", MILLION, "2027-01-01T00:00")
+    assert (last.assumption, after.assumption) == (
+        None,
+        "holidays of that year not known: only weekends taken as off-peak",
+    )
+
+
+def test_prices_are_stale_after_sixty_days() -> None:
+    book = bundled()
+    day = 86_400 * 10**9
+    assert not book.stale(instant(book.date) + 60 * day)
+    assert book.stale(instant(book.date) + 60 * day + 1)
+
+
+def test_a_usage_may_have_any_buckets_in_any_order() -> None:
+    """A plan is for buckets in their order; more of them than are remembered change nothing."""
+    one = {"input": 300_000, "output": 7, "reasoning": 0}
+    other = dict(reversed(one.items()))
+    for number in range(200):
+        cost_of("openai", "gpt-6-sol", {f"invented.{number}": 1, **one})
+    costs = [cost_of("openai", "gpt-6-sol", buckets) for buckets in (one, other)]
+    assert costs[0].amount_femto == costs[1].amount_femto
+    assert {cost.tier for cost in costs} == {"gt_272000"}

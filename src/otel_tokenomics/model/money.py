@@ -7,7 +7,7 @@ femto-dollars. An amount becomes a float only where OpenTelemetry needs a double
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 FEMTO = 10**15
 
@@ -24,8 +24,7 @@ UnpricedReason = Literal[
 CostBound = Literal["lower", "upper"]
 
 
-@dataclass(slots=True)
-class Line:
+class Line(NamedTuple):
     """One charge: `quantity` of `bucket` at a rate, in femto-units of the cost's currency.
 
     `rate_femto` is the price of `per` units (tokens are priced per million, so that every

@@ -55,7 +55,8 @@ class PriceBook:
     """Price cards by provider and model.
 
     `name` and `version` go on every cost, so that it can be explained and reckoned again; the version ends
-    in the digest of the content. `date` is the day on which the catalogue was read.
+    in the digest of the content. `date` is the day on which the catalogue was read. `tariffs` is what `keep`
+    remembers.
     """
 
     __slots__ = (
@@ -64,10 +65,10 @@ class PriceBook:
         "_providers",
         "_read",
         "_sections",
-        "_tariffs",
         "_units",
         "date",
         "name",
+        "tariffs",
         "version",
     )
 
@@ -81,7 +82,7 @@ class PriceBook:
         self._calendars = {name: read_calendar(raw) for name, raw in calendars.items()}
         self._read = read
         self._sections: dict[str, Section] = {}
-        self._tariffs: dict[TariffKey, Tariff | UnpricedReason] = {}
+        self.tariffs: dict[TariffKey, Tariff | UnpricedReason] = {}
         self._lock = threading.Lock()
 
     def stale(self, now_ns: int) -> bool:
@@ -115,13 +116,11 @@ class PriceBook:
         section, match = self.section(provider), self.match(provider, model)
         return None if section is None or match is None else section.card(match.id)
 
-    def tariff(self, key: TariffKey, make: Callable[[], Tariff | UnpricedReason]) -> Tariff | UnpricedReason:
-        """What `make` found for a key, remembered. Names come from servers, so memory is bounded."""
-        found = self._tariffs.get(key)
-        if found is None:
-            if len(self._tariffs) >= _MOST_TARIFFS:
-                self._tariffs.clear()
-            found = self._tariffs[key] = make()
+    def keep(self, key: TariffKey, found: Tariff | UnpricedReason) -> Tariff | UnpricedReason:
+        """Remember what a key comes to. Names come from servers, so memory is bounded."""
+        if len(self.tariffs) >= _MOST_TARIFFS:
+            self.tariffs.clear()
+        self.tariffs[key] = found
         return found
 
 

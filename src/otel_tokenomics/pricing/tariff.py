@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
+from otel_tokenomics.model.money import Line
+from otel_tokenomics.model.usage import INPUT_COMPONENTS, TOKEN_COMPONENTS, component_of
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.cards import DAY, Card, Period, Rate, Rates
 
 _MOST_BUCKETS = 256
+_MOST_PLANS = 64
+_REQUEST = "requests"
 _ALWAYS = 1 << 63
 
 
@@ -18,6 +23,50 @@ class Charge(NamedTuple):
     component: str
     rate: Rate
     least: int = 0
+
+
+class Step(NamedTuple):
+    """How one bucket is charged in one context tier."""
+
+    component: str
+    bucket: str
+    femto: int
+    per: int
+    least: int
+
+
+Plain = tuple[str, str, int, int, int]
+"""Component, bucket, rate, what that is for, and the femto-USD of one unit, nearly always a whole number."""
+
+
+class Level(NamedTuple):
+    """How a usage of certain buckets is charged in one context tier.
+
+    A step for each bucket in their order, or `None` without a rate. `plain` is the same where nothing is to
+    be decided: every bucket has a rate, none has a least quantity or a fraction of a femto-dollar.
+    """
+
+    steps: tuple[Step | None, ...]
+    plain: tuple[Plain, ...] | None
+    tier: int | None
+
+
+class Plan(NamedTuple):
+    """How a usage of certain buckets is charged.
+
+    `starts` is where context tiers begin, and there is one level more; `inputs` is which buckets count for
+    them. `fee` is the line that every request has.
+    """
+
+    levels: tuple[Level, ...]
+    starts: tuple[int, ...]
+    inputs: tuple[str, ...]
+    fee: Line | None
+
+    def level(self, buckets: Mapping[str, int]) -> Level:
+        """The context tier of a usage: its whole input, cached or not, exceeds the start."""
+        tokens = sum([buckets[bucket] for bucket in self.inputs])
+        return self.levels[bisect_left(self.starts, tokens)]
 
 
 class Sheet:
@@ -30,11 +79,11 @@ class Sheet:
         "_factor",
         "_found",
         "_model",
+        "_plans",
         "_provider",
         "_rates",
         "assumption",
         "effective",
-        "tiered",
     )
 
     def __init__(
@@ -53,7 +102,25 @@ class Sheet:
         self._found: dict[str, Charge | None] = {}
         self.effective = effective
         self.assumption = assumption
-        self.tiered = any(rate.tiers for rate in rates.values())
+        self._plans: dict[tuple[str, ...], Plan] = {}
+
+    def plan(self, buckets: tuple[str, ...]) -> Plan:
+        """How a usage of these buckets, in their order, is charged."""
+        found = self._plans.get(buckets)
+        if found is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            found = self._plans[buckets] = self._planned(buckets)
+        return found
+
+    def _planned(self, buckets: tuple[str, ...]) -> Plan:
+        charges = [self.charge(bucket) for bucket in buckets]
+        tiers = {start for charge in charges if charge is not None for start, _ in charge.rate.tiers}
+        starts = tuple(sorted(tiers))
+        levels = [_level(buckets, charges, start) for start in (None, *starts)]
+        inputs = [bucket for bucket in buckets if component_of(bucket) in INPUT_COMPONENTS]
+        fee = self.charge(_REQUEST)
+        return Plan(tuple(levels), starts, tuple(inputs), None if fee is None else _fee(fee))
 
     def charge(self, bucket: str) -> Charge | None:
         """What a bucket costs, or `None` when nothing says so."""
@@ -71,6 +138,36 @@ class Sheet:
         if len(self._found) < _MOST_BUCKETS:
             self._found[bucket] = charge
         return charge
+
+
+def _level(buckets: tuple[str, ...], charges: list[Charge | None], start: int | None) -> Level:
+    steps = tuple([_step(bucket, charge, start) for bucket, charge in zip(buckets, charges, strict=True)])
+    plain = tuple([(*step[:4], step.femto // step.per) for step in steps if step and _is_plain(step)])
+    return Level(steps, plain if len(plain) == len(steps) else None, start)
+
+
+def _step(bucket: str, charge: Charge | None, start: int | None) -> Step | None:
+    if charge is None:
+        return None
+    component, rate, least = charge
+    femto = rate.femto if start is None else rate.at(start + 1)[0]
+    return Step(component, bucket, femto, rate.per, least)
+
+
+def _is_plain(step: Step) -> bool:
+    return step.least == 0 and step.femto % step.per == 0
+
+
+def _fee(charge: Charge) -> Line:
+    rate = charge.rate
+    return Line(charge.component, _REQUEST, 1, rate.femto, rate.per, divided(rate.femto, rate.per))
+
+
+def divided(amount: int, per: int) -> int:
+    """`amount / per` for `amount >= 0`, rounded half to even."""
+    quotient, rest = divmod(amount, per)
+    twice = 2 * rest
+    return quotient + (twice > per or (twice == per and quotient & 1))
 
 
 class Tariff:
