@@ -1,8 +1,9 @@
-"""What the vendors' own price lists make of a usage, worked out by hand to the last digit.
+"""What the vendors' listed prices make of a usage, worked out by hand to the last digit.
 
-Rates in USD for a million tokens, from https://developers.openai.com/api/docs/pricing and
-https://platform.claude.com/docs/en/about-claude/pricing, as of 2026-11-24 unless a case says otherwise.
-Bills that were really paid are in `test_golden.py`.
+Rates in USD for a million tokens, as the catalogue gives them on 2026-11-24 unless a case says otherwise.
+It cites https://developers.openai.com/api/docs/pricing and
+https://platform.claude.com/docs/en/about-claude/pricing, which were not
+opened for this. Bills that others published are in `test_golden.py`.
 """
 
 from __future__ import annotations

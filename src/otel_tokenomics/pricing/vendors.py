@@ -1,6 +1,9 @@
 """What vendors bill beyond their price lists: names, tiers, geography, and what one rate covers.
 
 Each rule names its source. Where no rule says that one rate stands for another, nothing does.
+
+A page named beside a rule is where the rule can be checked. The rules were taken on 2026-11-24 from price
+catalogues and secondary notes that cite those pages; the pages themselves were not opened.
 """
 
 from __future__ import annotations
@@ -53,13 +56,13 @@ _TRAFFIC: Mapping[str, str | None] = {
 _SPEEDS = frozenset({None, "", "standard"})
 _ANYWHERE = frozenset({None, "", "not_available", "global"})
 # https://platform.claude.com/docs/en/about-claude/pricing: inference in the US costs 1.1 times all token
-# prices for Claude Opus 4.6 and every later model; earlier models keep their prices. Read 2026-11-24.
+# prices for Claude Opus 4.6 and every later model; earlier models keep their prices.
 _US = (11, 10)
 _CLAUDE = re.compile(r"^claude-[a-z]+-(\d+)(?:-(\d+))?$")
 _FIRST_WITH_GEOGRAPHY = (4, 6)
 
 # Hosts that serve from one region, where that is another price: OpenAI's data residency and Vertex's regional
-# endpoints for the models whose card says so, xAI's for all (https://docs.x.ai/docs/models). Read 2026-11-24.
+# endpoints for the models whose card says so, xAI's for all (https://docs.x.ai/docs/models).
 _REGIONAL_HOSTS: Mapping[str, re.Pattern[str]] = {
     "openai": re.compile(r"^(us|eu)\.api\.openai\.com$"),
     "google": re.compile(r"^(?:(.+)-aiplatform|aiplatform\.(.+)\.rep)\.googleapis\.com$"),
