@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
@@ -15,8 +16,6 @@ from otel_tokenomics.ledger.errors import LedgerError
 from otel_tokenomics.ledger.location import VARIABLE, ledger_path
 from otel_tokenomics.ledger.store import reading
 from otel_tokenomics.report.figures import plural
-
-_OLD_DAYS = 60
 
 Level = Literal["ok", "note", "problem"]
 
@@ -188,7 +187,7 @@ def prices() -> Section:
     facts = {"catalog": book.name, "version": book.version, "date": book.date, "age_days": age}
     text = f"{book.name} {book.version} of {book.date}: {plural(len(book.providers()), 'provider')}"
     found = [Finding("ok", f"{text}, list prices in USD")]
-    if age > _OLD_DAYS:
+    if book.stale(time.time_ns()):
         old = f"these prices are {age} days old, and newer models may be missing"
         found = [Finding("note", text), Finding("note", old, "pip install --upgrade otel-tokenomics")]
     return Section("prices", "Prices", found, facts)

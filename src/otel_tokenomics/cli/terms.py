@@ -12,7 +12,6 @@ from otel_tokenomics.model.money import Cost
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.contracts import Contracts
 from otel_tokenomics.pricing.contracts_file import PriceFileError
-from otel_tokenomics.pricing.contracts_terms import Terms
 from otel_tokenomics.pricing.price import price
 from otel_tokenomics.wiring.settings import ConfigError, load
 
@@ -26,12 +25,6 @@ def contracts(named: Path | None = None) -> Contracts | None:
         return None if path is None else Contracts.load(path.expanduser())
     except (ConfigError, PriceFileError) as error:
         raise CommandError(f"{error}.") from None
-
-
-def in_force(named: Path | None = None) -> Terms:
-    """The terms of that file; none when there is no such file. Raises `CommandError`."""
-    own = contracts(named)
-    return Terms() if own is None else own.terms
 
 
 def pricer(named: Path | None = None) -> BookPricer:
