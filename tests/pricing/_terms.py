@@ -9,10 +9,11 @@ from tests.pricing._cases import NOW, facts, instant
 
 from otel_tokenomics.model.call import Reading
 from otel_tokenomics.model.money import Cost
+from otel_tokenomics.model.tables import Document
 from otel_tokenomics.model.usage import Usage
 from otel_tokenomics.pricing.book import bundled
 from otel_tokenomics.pricing.contracts import Contracts
-from otel_tokenomics.pricing.contracts_file import Document
+from otel_tokenomics.pricing.contracts_file import PriceFileError
 from otel_tokenomics.pricing.contracts_parse import terms_of
 from otel_tokenomics.pricing.contracts_terms import Terms
 
@@ -21,7 +22,7 @@ DIGEST = "0123456789ab" + 52 * "f"
 
 
 def terms(text: str) -> Terms:
-    return terms_of(Document.parse(text, FILE), DIGEST)
+    return terms_of(Document.parse(text, FILE, PriceFileError), DIGEST)
 
 
 def contracts(text: str) -> Contracts:

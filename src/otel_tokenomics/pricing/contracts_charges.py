@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 from otel_tokenomics.model.money import FEMTO, decimal_string
-from otel_tokenomics.pricing.contracts_file import Span
+from otel_tokenomics.model.tables import Span
 from otel_tokenomics.pricing.contracts_terms import Every, Exchange, Subscription, Terms
 
 ChargeKind = Literal["commitment", "idle", "subscription"]

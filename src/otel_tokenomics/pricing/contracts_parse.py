@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 from otel_tokenomics.model.money import FEMTO
+from otel_tokenomics.model.tables import Document, Span, Table, either, nearest
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
-from otel_tokenomics.pricing.contracts_file import (
-    Document,
-    Span,
-    Table,
-    either,
-    fraction,
-    nearest,
-    overlap,
-)
+from otel_tokenomics.pricing.contracts_file import PriceFileError, fraction, overlap
 from otel_tokenomics.pricing.contracts_terms import (
     ANY,
     Commitment,
@@ -53,7 +46,7 @@ _Term = TypeVar("_Term")
 
 def read_terms(path: Path) -> Terms:
     """The terms of a price file. Raises `PriceFileError`."""
-    document = Document.read(path)
+    document = Document.read(path, PriceFileError)
     return terms_of(document, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from otel_tokenomics.model.tables import Span
 from otel_tokenomics.model.usage import component_of
-from otel_tokenomics.pricing.contracts_file import Span, holds
+from otel_tokenomics.pricing.contracts_file import holds
 
 ANY = "*"
 Every = Literal["hour", "day", "month"]
