@@ -16,7 +16,7 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench versions soak prices accuracy vocabulary wheel build clean
+.PHONY: help venv lint format test check demo bench versions soak collector wire prices accuracy vocabulary wheel build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z ]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ format: $(STAMP) ## Format and fix what can be fixed
 test: lint check ## Set everything up, then lint and every test
 
 check: $(STAMP) ## The tests alone
+	@$(PY) -m tools.collector.build --if-go
 	$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 demo: $(STAMP) ## Set everything up, then run an agent against canned replies and show what it cost
@@ -63,6 +64,12 @@ versions: $(STAMP) ## The smoke tests on the oldest, each major and the newest c
 
 soak: $(STAMP) ## The long tests: bursts, many processes, kill -9
 	$(PY) -m pytest -n 0 -m soak $(ARGS)
+
+collector: $(STAMP) ## Build the OpenTelemetry Collector of collector-config/ into the user's cache, once (needs Go 1.26)
+	@$(PY) -m tools.collector.build $(ARGS)
+
+wire: $(STAMP) collector ## The tests with the real collector alone
+	$(PY) -m pytest -n $(JOBS) tests/wire $(ARGS)
 
 prices: $(STAMP) ## Rebuild the price cards from the catalogues
 	$(PY) tools/build_cards.py $(ARGS)

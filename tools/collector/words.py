@@ -1,0 +1,77 @@
+"""The attribute names that the collector's configuration is generated from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_tokenomics.telemetry import names
+
+LABELS: Final = (
+    names.OPERATION,
+    names.PROVIDER,
+    names.REQUEST_MODEL,
+    names.RESPONSE_MODEL,
+    names.TOKEN_MODALITY,
+    names.TOKEN_TYPE,
+    names.TOOL_NAME,
+    names.COST_CURRENCY,
+    names.COST_SOURCE,
+    names.COST_COMPONENT,
+    names.COST_STATUS,
+    names.COST_METHOD,
+    names.COST_UNPRICED_REASON,
+    names.USAGE_SOURCE,
+    names.USAGE_FLAGS,
+    names.SERVICE_TIER,
+    names.ATTEMPT_OUTCOME,
+    names.ERROR_TYPE,
+    names.TEAM,
+    names.PROJECT,
+    names.FEATURE,
+    names.COST_CENTER,
+    "tokenomics.writer",
+)
+"""What may be a label of a metric that leaves: enumerations, models, tools, owners; no ids, no users."""
+
+TEXT: Final = (
+    # OpenTelemetry, present and past.
+    r"gen_ai\.(input|output)\.messages",
+    r"gen_ai\.(input|output)\.(type\.)?(content|text).*",
+    r"gen_ai\.system[._]instructions.*",
+    r"gen_ai\.tool\.(definitions|description|call\.(arguments|result)|message.*|parameters.*)",
+    r"gen_ai\.(prompt|completion)(\.[0-9]+.*|\.variable\..*|)",
+    r"gen_ai\.(content|event\.content|evaluation\.explanation|retrieval\.(query|documents).*|memory\.(query|records?).*)",
+    r"gen_ai\.request\.(messages|instructions|tools|stop_sequences|prompt.*)",
+    r"gen_ai\.response\.(text|content|messages|choices|tool_calls).*",
+    # OpenInference.
+    r"llm\.(input_messages|output_messages|prompts|choices|prompt_template|tools|function_call|invocation_parameters).*",
+    r"(input|output)\.(value|images|audio).*",
+    r"(embedding|retrieval|reranker|document|message|tool_call|image|audio)\..*",
+    r"tool\.(parameters|json_schema|description)",
+    # OpenLLMetry, OpenLIT.
+    r"traceloop\.(entity\.(input|output)|prompt).*",
+    r"llm\.(completions|request\.functions|prompt|completion|user_prompt|response\.(text|content)).*",
+    # Vercel AI SDK.
+    r"ai\.(prompt|response\.(text|object|toolCalls|reasoning|files|msgId)|values?|embeddings?|toolCall\.(args|input|result|output)|result).*",
+    # Langfuse, MLflow, Logfire, LangSmith.
+    r"langfuse\.(observation|trace)\.(input|output|prompt).*",
+    r"mlflow\.span(Inputs|Outputs)",
+    r"(request_data|response_data|all_messages|all_messages_events|pydantic_ai\.all_messages|final_result|raw_input|events)",
+    r"langsmith\.(inputs?|outputs?).*",
+    # Coding agents and plain names.
+    r"(user_)?prompts?(_text|\.text)?",
+    r"(input|output|messages?|completions?|responses?|content|request_text|response_text|tool_(arguments|input|output|response|result|parameters)|assistant_response|system_prompt|arguments|query|body)",
+    r"(gen_ai\.)?(http\.)?(request|response)\.body.*",
+)
+"""Names, as regular expressions of the whole name, under which instrumentations put text."""
+
+
+def text_pattern() -> str:
+    """One regular expression for all of `TEXT`, as OTTL in YAML wants it."""
+    pattern = "^(" + "|".join(TEXT) + ")$"
+    return pattern.replace("\\", "\\\\").replace("$", "$$")
+
+
+def label_list() -> str:
+    """The labels as the items of an OTTL list."""
+    return ", ".join(f'"{label}"' for label in LABELS)
