@@ -16,7 +16,7 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench versions soak collector wire prices accuracy vocabulary wheel build clean
+.PHONY: help venv lint format test check demo bench versions soak collector wire prices accuracy vocabulary semconv wheel build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z ]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ accuracy: $(STAMP) ## Our prices and other tools' on every golden case, into doc
 
 vocabulary: $(STAMP) ## Rebuild the tokenizer's vocabulary from its published package
 	$(PY) tools/build_vocabulary.py $(ARGS)
+
+semconv: $(STAMP) ## Make code and documentation of the convention in semconv/; ARGS=--check only looks
+	$(PY) -m tools.semconv $(ARGS)
 
 wheel build: $(STAMP) ## Build the wheel and the source distribution into dist/
 	$(PY) -m hatchling build -d dist

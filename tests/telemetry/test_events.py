@@ -77,7 +77,7 @@ def test_a_full_record_has_the_conventions_attributes() -> None:
         "tokenomics.price.catalog.version": "1",
         "tokenomics.price.effective_date": "2026-01-01",
         "tokenomics.price.tier": "standard",
-        "tokenomics.service_tier.reported": "default",
+        "tokenomics.response.service_tier": "default",
         "tokenomics.attempt.count": 3,
         "tokenomics.attempt.outcome": "error",
         "tokenomics.attempt.possibly_billed": 1,

@@ -173,18 +173,16 @@ class Metrics:
         )
 
     def _self_counters(self, meter: Meter) -> None:
-        self._counter(
-            meter, names.METRIC_SELF + "faults", "{fault}", "Faults of the instrumentation itself.", _faults
-        )
+        self._counter(meter, names.METRIC_FAULTS, "{fault}", "Faults of the instrumentation itself.", _faults)
         self._counter(
             meter,
-            names.METRIC_SELF + "usage_flags",
+            names.METRIC_USAGE_FLAGS,
             "{operation}",
             "Usage that did not add up, by flaw.",
             _flags,
         )
         self._counter(
-            meter, names.METRIC_SELF + "records_lost", "{record}", "Usage records that no ledger took.", _lost
+            meter, names.METRIC_RECORDS_LOST, "{record}", "Usage records that no ledger took.", _lost
         )
 
     def _counter(self, meter: Meter, name: str, unit: str, brief: str, observe: Observe) -> None:
@@ -300,13 +298,13 @@ def _owner_tokens() -> Iterator[Observation]:
 
 def _faults() -> Iterator[Observation]:
     for cause, quantity in guard.faults().items():
-        yield Observation(quantity, {"tokenomics.self.cause": cause})
+        yield Observation(quantity, {names.SELF_CAUSE: cause})
 
 
 def _flags() -> Iterator[Observation]:
     for key, totals in ACCOUNTS.totals():
         for flag, quantity in totals.flags.items():
-            yield Observation(quantity, {**_labels(key), names.USAGE_FLAGS: flag})
+            yield Observation(quantity, {**_labels(key), names.USAGE_FLAG: flag})
 
 
 def _lost() -> Iterator[Observation]:

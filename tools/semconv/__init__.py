@@ -1,0 +1,1 @@
+"""The convention's registry: reading it, checking it, and making code and documentation of it."""

@@ -1,0 +1,50 @@
+"""The files that are made from the registry, and which of them are stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tools.semconv.constants import constants, owners
+from tools.semconv.registry import Registry, load
+from tools.semconv.source import OWN, SEMCONV, manifest
+
+ROOT = SEMCONV.parent
+NAMES = "src/otel_tokenomics/telemetry/names.py"
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def files(root: Path = ROOT) -> dict[Path, str]:
+    """Every file made from the registry below `root`, with the text that belongs in it."""
+    semconv = root / "semconv"
+    registry = load(semconv)
+    return {
+        root / NAMES: names(registry, semconv),
+    }
+
+
+def stale(root: Path = ROOT) -> list[Path]:
+    """The files that do not hold what the registry says."""
+    return [path for path, text in files(root).items() if not _holds(path, text)]
+
+
+def names(registry: Registry, semconv: Path) -> str:
+    """The module of constants."""
+    known = constants(registry, semconv)
+    by_value = {constant.value: constant.name for constant in known["attributes"]}
+    return _render(
+        "names.py.j2",
+        schema_url=manifest(OWN, semconv)["schema_url"],
+        constants=known,
+        owners={owner: by_value[attribute.key] for owner, attribute in owners(registry).items()},
+    )
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _render(template: str, **values: object) -> str:
+    loader = FileSystemLoader(_TEMPLATES)
+    environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.get_template(template).render(**values)
