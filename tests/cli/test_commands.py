@@ -70,12 +70,12 @@ def test_report_json(tokenomics: Tokenomics, filled: Path) -> None:
         "--utc",
     )
     document = json.loads(tokenomics(*arguments, "--ledger", filled).stdout)
-    assert set(document) == {"currency", "since", "until", "total", "rows"}
+    assert {"currency", "since", "until", "total", "rows"} < set(document)
     assert document["since"] == "2026-11-01T00:00:00+00:00"
     assert document["rows"][0]["day"] == "2026-11-01"
     assert document["total"]["cost"] == "161.0742"
     keys = {"day", "team", "calls", "tokens", "cost", "unpriced_calls", "estimated_calls"}
-    assert all(set(found) == keys for found in document["rows"])
+    assert all(keys < set(found) for found in document["rows"])
 
 
 def test_report_of_another_period_is_empty_and_says_so(tokenomics: Tokenomics, filled: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from otel_tokenomics.cli import console
+from otel_tokenomics.cli import console, terms
 from otel_tokenomics.ledger.queries import KEYS
 from otel_tokenomics.ledger.store import reading
-from otel_tokenomics.report import json, rows, table
+from otel_tokenomics.report import charges_view, json, rows, table
 from otel_tokenomics.report.figures import plural
 
 EXAMPLES = """\
@@ -16,10 +17,12 @@ EXAMPLES = """\
   tokenomics report --by team,model --since today
   tokenomics report --by day --since 2026-11-01 --until 2026-12-01 --utc
   tokenomics report --by user --since 7d --top 10
+  tokenomics report --since 2026-11-01 --utc --prices prices.toml --currency EUR
   tokenomics report --by team --json | jq '.rows[] | [.team, .cost]'
 
 In the table `-` means unknown, which is never 0. `exact` is the share of calls whose tokens the provider
-itself reported and whose price is known."""
+itself reported and whose price is known. Fixed charges of your price file, and its exchange rates, are
+explained in docs/own-prices.md."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -37,6 +40,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, money as exact decimal strings")
     parser.add_argument("--top", type=console.positive, metavar="N", help="only the N dearest rows")
     parser.add_argument("--currency", metavar="CODE", help="the currency to sum (default: USD)")
+    parser.add_argument(
+        "--prices", type=Path, metavar="FILE", help="with the charges and exchange rates of this price file"
+    )
     parser.add_argument("--run", metavar="ID", dest="run_id", help="only one run of `tokenomics run`")
     parser.set_defaults(run=run)
 
@@ -54,16 +60,20 @@ def run(arguments: argparse.Namespace) -> int:
         utc=arguments.utc,
     )
     path = console.ledger_of(arguments)
+    own = terms.contracts(arguments.prices)
     with reading(path) as connection:
-        report = rows.answer(connection, question)
+        report = rows.answer(connection, question, None if own is None else own.terms)
     if arguments.json:
         print(json.render(report))
-    elif report.total.calls or report.missing.other_currencies:
-        console.print_lines(table.render(report, console.width_of_output()))
+        return 0
+    width = console.width_of_output()
+    if report.total.calls or report.missing.other_currencies:
+        console.print_lines(table.render(report, width))
     else:
         print(f"No calls recorded in that period in {path}")
         for lost in [report.missing.lost] if report.missing.lost else []:
             print(f"lost: {plural(lost, 'usage record')} never reached the ledger (`tokenomics doctor`)")
+    console.print_lines(charges_view.render(report, width))
     return 0
 
 

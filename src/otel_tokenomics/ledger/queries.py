@@ -8,12 +8,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS
+from otel_tokenomics.pricing.contracts_charges import Converted, together
 
 _SPLIT = 1_000_000_000
 _FOREVER_NS = 2**63 - 1
 
 _TIER = "COALESCE(price_tier, service_tier)"
 _MODEL = "COALESCE(response_model, request_model)"
+_NO_LIST = (
+    "cost_contracted_femto IS NOT NULL OR price_id LIKE 'own/%' "
+    "OR cost_method IN ('contract', 'vendor_reported', 'gateway_reported')"
+)
+# The amount of a call without terms is its list price and what was agreed; what terms leave open stays open.
+_LIST = (
+    "(CASE WHEN cost_list_femto IS NOT NULL THEN cost_list_femto "
+    f"WHEN {_NO_LIST} THEN NULL ELSE cost_femto END)"
+)
+_CONTRACTED = (
+    "(CASE WHEN cost_contracted_femto IS NOT NULL THEN cost_contracted_femto "
+    "WHEN cost_method = 'contract' OR price_id LIKE 'own/%' THEN NULL ELSE cost_femto END)"
+)
 _ESTIMATED = (
     "(usage_source IN ('stream_partial', 'tokenizer', 'heuristic') OR cost_method = 'estimated') "
     "AND cost_status IS NOT 'unpriced'"
@@ -40,12 +54,16 @@ KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which records: `since_ns` inclusive, `until_ns` exclusive, Unix nanoseconds; one run; one currency."""
+    """Which records: `since_ns` inclusive, `until_ns` exclusive, Unix nanoseconds; one run; one currency.
+
+    Records without a currency, which have no amount, are in the scope of any unless `strict`.
+    """
 
     since_ns: int | None = None
     until_ns: int | None = None
     run: str | None = None
     currency: str | None = None
+    strict: bool = False
 
     def where(self) -> tuple[str, list[object]]:
         """The WHERE clause, and its parameters."""
@@ -53,7 +71,7 @@ class Scope:
             ("started_ns >= ?", self.since_ns),
             ("started_ns < ?", self.until_ns),
             ("run = ?", self.run),
-            ("ifnull(cost_currency = ?, 1)", self.currency),
+            ("cost_currency = ?" if self.strict else "ifnull(cost_currency = ?, 1)", self.currency),
         )
         given = [(text, _bound(value)) for text, value in parts if value is not None]
         return " AND ".join(text for text, _ in given) or "1", [value for _, value in given]
@@ -61,7 +79,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """One group's sums. A token component or a cost that no record of the group told is `None`."""
+    """One group's sums. A token component or a cost that no record of the group told is `None`.
+
+    `list_femto` is of the calls that have a list price: `unlisted_calls` have an amount, but none.
+    `exchanged` says which part of the amounts was in other money.
+    """
 
     keys: Mapping[str, str | None]
     calls: int
@@ -69,6 +91,10 @@ class Rollup:
     cost_femto: int | None
     unpriced_calls: int
     estimated_calls: int
+    list_femto: int | None = None
+    contracted_femto: int | None = None
+    unlisted_calls: int = 0
+    exchanged: Sequence[Converted] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +131,42 @@ def rollups(
         "count(*)",
         "count(*) FILTER (WHERE cost_status IS 'unpriced')",
         f"count(*) FILTER (WHERE {_ESTIMATED})",
-        exact_sum("cost_femto"),
+        f"count(*) FILTER (WHERE cost_femto IS NOT NULL AND {_LIST} IS NULL)",
+        *(exact_sum(column) for column in ("cost_femto", _LIST, _CONTRACTED)),
         *sums,
     ]
     grouped = f"GROUP BY {', '.join(str(n + 1) for n in range(len(by)))}" if by else ""
     statement = f"SELECT {', '.join(columns)} FROM usage_records WHERE {clause} {grouped}"  # noqa: S608
     rows = connection.execute(statement, parameters)
-    return sorted((_rollup(by, tuple(row)) for row in rows), key=_dearest_first)
+    return sorted((_rollup(by, tuple(row)) for row in rows), key=dearest_first)
 
 
-def total_of(groups: Sequence[Rollup]) -> Rollup:
-    """The total of a ledger's groups."""
+def total_of(groups: Sequence[Rollup], keys: Mapping[str, str | None] | None = None) -> Rollup:
+    """The total of a ledger's groups, under the keys that they share."""
     return Rollup(
-        keys={},
+        keys=keys or {},
         calls=sum(group.calls for group in groups),
-        tokens={name: _known_sum(group.tokens[name] for group in groups) for name in TOKEN_COMPONENTS},
-        cost_femto=_known_sum(group.cost_femto for group in groups),
+        tokens={name: known_sum(group.tokens[name] for group in groups) for name in TOKEN_COMPONENTS},
+        cost_femto=known_sum(group.cost_femto for group in groups),
         unpriced_calls=sum(group.unpriced_calls for group in groups),
         estimated_calls=sum(group.estimated_calls for group in groups),
+        list_femto=known_sum(group.list_femto for group in groups),
+        contracted_femto=known_sum(group.contracted_femto for group in groups),
+        unlisted_calls=sum(group.unlisted_calls for group in groups),
+        exchanged=together(item for group in groups for item in group.exchanged),
     )
+
+
+def allocated(connection: sqlite3.Connection, scope: Scope, under: str) -> dict[tuple[str, str], int]:
+    """What calls were charged, by price id and currency, of the prices whose id begins with `under`."""
+    connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type]
+    clause, parameters = scope.where()
+    rows = connection.execute(
+        f"SELECT price_id, cost_currency, {exact_sum('cost_femto')} FROM usage_records "  # noqa: S608
+        f"WHERE {clause} AND substr(price_id, 1, ?) = ? AND cost_femto IS NOT NULL GROUP BY 1, 2",
+        [*parameters, len(under), under],
+    )
+    return {(row[0], row[1]): _joined(*row[2:]) or 0 for row in rows}
 
 
 def exact_sum(column: str) -> str:
@@ -221,15 +264,18 @@ class _ExactSum:
 
 
 def _rollup(by: Sequence[str], row: Sequence[Any]) -> Rollup:
-    keys, (calls, unpriced, estimated, *sums) = row[: len(by)], row[len(by) :]
+    keys, (calls, unpriced, estimated, unlisted, *sums) = row[: len(by)], row[len(by) :]
     amounts = [_joined(*sums[n : n + 3]) for n in range(0, len(sums), 3)]
     return Rollup(
         keys=dict(zip(by, keys, strict=True)),
         calls=calls,
-        tokens=dict(zip(TOKEN_COMPONENTS, amounts[1:], strict=True)),
+        tokens=dict(zip(TOKEN_COMPONENTS, amounts[3:], strict=True)),
         cost_femto=amounts[0],
         unpriced_calls=unpriced,
         estimated_calls=estimated,
+        list_femto=amounts[1],
+        contracted_femto=amounts[2],
+        unlisted_calls=unlisted,
     )
 
 
@@ -239,12 +285,14 @@ def _joined(high: int | None, low: int | None, wide: str | None) -> int | None:
     return (high or 0) * _SPLIT + (low or 0) + int(wide or 0)
 
 
-def _known_sum(numbers: Iterable[int | None]) -> int | None:
+def known_sum(numbers: Iterable[int | None]) -> int | None:
+    """The sum of the numbers that are known; `None` when none is."""
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 
 
-def _dearest_first(rollup: Rollup) -> tuple[bool, int, int, tuple[str, ...]]:
+def dearest_first(rollup: Rollup) -> tuple[bool, int, int, tuple[str, ...]]:
+    """The order of a report's rows: by cost, those without one last."""
     cost = rollup.cost_femto
     names = tuple(value or "" for value in rollup.keys.values())
     return (cost is None, -(cost or 0), -rollup.calls, names)

@@ -26,6 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class FixedCharge:
     """One line of a report that belongs to no call. Instants are Unix nanoseconds.
 
+    Its period is the part of the one asked for in which the term holds.
     `idle` is the bill of machines less what their calls were charged: negative where they made more tokens
     than they were measured to make. A subscription's is one user's share; `user` is `None` for seats that
     nobody has.
@@ -50,13 +51,13 @@ def charges(terms: Terms, since_ns: int, until_ns: int, allocated: Mapping[str, 
     made: list[FixedCharge] = []
     for item in terms.commitments:
         amount = _of(item.price_femto * item.units, item.every, item.span, since_ns, until_ns)
-        made.append(
-            FixedCharge("commitment", item.name, item.provider, since_ns, until_ns, amount, item.currency)
-        )
+        when = _within(item.span, since_ns, until_ns)
+        made.append(FixedCharge("commitment", item.name, item.provider, *when, amount, item.currency))
     for host in terms.self_hosted:
         bill = _of(host.hourly_femto * host.units, "hour", host.span, since_ns, until_ns)
         idle = bill - allocated.get(host.price_id, 0)
-        made.append(FixedCharge("idle", host.name, host.provider, since_ns, until_ns, idle, host.currency))
+        when = _within(host.span, since_ns, until_ns)
+        made.append(FixedCharge("idle", host.name, host.provider, *when, idle, host.currency))
     for seats in terms.subscriptions:
         made.extend(_shares(seats, since_ns, until_ns))
     return [charge for charge in made if charge.amount_femto]
@@ -68,13 +69,19 @@ def _shares(plan: Subscription, since_ns: int, until_ns: int) -> Iterator[FixedC
         _accrued(plan.price_femto * plan.seats, plan.every, plan.span, instant)
         for instant in (since_ns, until_ns)
     )
+    when = _within(plan.span, since_ns, until_ns)
     users: tuple[str | None, ...] = plan.users or (None,)
     for number, user in enumerate(users):
         # These shares sum to the whole: floor(x / n) + floor((x + 1) / n) + ... is x.
         share = (end + number) // len(users) - (begin + number) // len(users)
-        yield FixedCharge(
-            "subscription", plan.name, plan.provider, since_ns, until_ns, share, plan.currency, user
-        )
+        yield FixedCharge("subscription", plan.name, plan.provider, *when, share, plan.currency, user)
+
+
+def _within(span: Span, since_ns: int, until_ns: int) -> tuple[int, int]:
+    """The part of a period in which a term holds; the period itself where that is none."""
+    start, end = span
+    begin, stop = max(start, since_ns), until_ns if end is None else min(end, until_ns)
+    return (begin, stop) if begin < stop else (since_ns, until_ns)
 
 
 def _of(price_femto: int, every: Every, span: Span, since_ns: int, until_ns: int) -> int:
@@ -110,6 +117,25 @@ class Converted:
     original_currency: str
     rate: str
     date: str
+
+
+def together(items: Iterable[Converted]) -> tuple[Converted, ...]:
+    """The sums of amounts that were exchanged at the same rate, in order of currency and date."""
+    sums: dict[tuple[str, ...], tuple[int, int]] = {}
+    for item in items:
+        key = (item.original_currency, item.date, item.rate, item.currency)
+        amount, original = sums.get(key, (0, 0))
+        sums[key] = (amount + item.amount_femto, original + item.original_femto)
+    return tuple(
+        Converted(amount, into, original, currency, rate, date)
+        for (currency, date, rate, into), (amount, original) in sorted(sums.items())
+    )
+
+
+def turns(rates: Iterable[Exchange], currency: str, into: str) -> list[int]:
+    """The instants, in order, from which on another rate holds between two currencies."""
+    pair = {currency, into}
+    return sorted({item.since_ns for item in rates if {item.base, item.quote} == pair})
 
 
 def convert(

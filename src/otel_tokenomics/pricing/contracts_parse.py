@@ -28,7 +28,7 @@ from otel_tokenomics.pricing.contracts_terms import (
 
 _KINDS = (
     *("discount", "model", "deployments", "profiles", "commitment", "self_hosted"),
-    *("subscription", "rate"),
+    *("subscription", "rate", "report"),
 )
 _COMPONENTS = (
     *TOKEN_COMPONENTS,
@@ -72,8 +72,15 @@ def terms_of(document: Document, digest: str = "") -> Terms:
         self_hosted=hosted,
         subscriptions=_each(document, "subscription", _SUBSCRIPTION, _subscription),
         exchange=_each(document, "rate", _RATE, _exchange),
+        currency=_report_currency(document),
         digest=digest,
     )
+
+
+def _report_currency(document: Document) -> str | None:
+    """The currency that reports are in where a command names none."""
+    table = Table(document, ("report",), document.strings("report").values, _REPORT)
+    return table.currency() if "currency" in table.values else None
 
 
 def _each(
@@ -291,6 +298,7 @@ def _exchange(table: Table) -> Exchange:
 
 
 _RATE = ("base", "quote", "rate", "date")
+_REPORT = ("currency",)
 
 
 def _deployments(table: Table) -> Mapping[str, Deployment]:

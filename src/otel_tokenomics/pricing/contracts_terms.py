@@ -11,6 +11,8 @@ from otel_tokenomics.model.usage import component_of
 from otel_tokenomics.pricing.contracts_file import holds
 
 ANY = "*"
+SELF_HOSTED = "own/self_hosted/"
+"""How the ids of the prices begin that calls of one's own machines have."""
 Every = Literal["hour", "day", "month"]
 Sku = Literal["global", "datazone", "regional"]
 Ratio = tuple[int, int]
@@ -108,7 +110,7 @@ class SelfHosted:
     @property
     def price_id(self) -> str:
         """The id of the price on the calls that these machines served."""
-        return f"own/self_hosted/{self.name}"
+        return f"{SELF_HOSTED}{self.name}"
 
     def rates(self) -> dict[str, Ratio]:
         """What one token costs: the share of an hour that it keeps the machines busy for."""
@@ -151,7 +153,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """All that a price file says. `digest` is of its bytes."""
+    """All that a price file says. `digest` is of its bytes, `currency` the one that reports are in."""
 
     discounts: tuple[Discount, ...] = ()
     models: tuple[OwnModel, ...] = ()
@@ -161,6 +163,7 @@ class Terms:
     self_hosted: tuple[SelfHosted, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     exchange: tuple[Exchange, ...] = ()
+    currency: str | None = None
     digest: str = ""
 
     def own(self, provider: str, model: str, at_ns: int) -> OwnModel | None:

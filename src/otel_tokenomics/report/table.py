@@ -6,13 +6,15 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from otel_tokenomics.report.figures import ABSENT, count_column, money_column, plural, share
-from otel_tokenomics.report.rows import Missing, Report, Row
+from otel_tokenomics.pricing.contracts_charges import together
+from otel_tokenomics.report.figures import ABSENT, count_column, money, money_column, plural, share
+from otel_tokenomics.report.rows import Charges, Missing, Report, Row
 
-DROPPED_FIRST = ("exact", "cache write", "reasoning", "cache read", "input", "output", "calls")
+DROPPED_FIRST = ("from", "exact", "cache write", "reasoning", "cache read", "input", "output", "calls")
 """The order in which columns give way on a narrow terminal; group keys and cost stay."""
 
 LABEL = "estimates at list price, not a bill"
+LABEL_OWN = "estimates at list price and by your price file, not a bill"
 
 _TOKENS = {
     "input": "input",
@@ -70,6 +72,7 @@ def render(report: Report, width: int | None = None) -> Iterator[Line]:
     if dropped:
         yield Line(f"not shown for want of width: {', '.join(dropped)} (--json has all)", "note")
     yield from (Line(text, "note") for text in notes(report.missing, report.total))
+    yield from (Line(text, "note") for text in exchange_notes(report))
 
 
 def notes(missing: Missing, total: Row) -> Iterator[str]:
@@ -89,6 +92,21 @@ def notes(missing: Missing, total: Row) -> Iterator[str]:
         yield f"lost: {plural(missing.lost, 'usage record')} never reached the ledger (`tokenomics doctor`)"
     if total.calls and not (total.unpriced_calls or missing.partial or missing.estimated or missing.lost):
         yield "nothing missing: every call has the provider's own counts and a price"
+
+
+def exchange_notes(report: Report) -> Iterator[str]:
+    """Which amounts were in other money, at what rate they stand here, and which have none."""
+    for item in together(
+        [*report.total.exchanged, *(x for c in (report.charges or Charges()).made for x in c.exchanged)]
+    ):
+        original = money(item.original_femto, item.original_currency)
+        amount = money(item.amount_femto, report.currency)
+        yield f"exchanged: {original} is {amount} at the rate {item.rate} of {item.date}"
+    if report.charges is None:
+        return
+    for left in report.left_out:
+        why = f"the first rate is of {left.first}" if left.first else "the price file has none"
+        yield f"no rate from {left.currency} to {report.currency} for those: {why}"
 
 
 def fit(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
@@ -130,7 +148,7 @@ def _title(report: Report) -> str:
     period = " ".join(
         f"{word} {moment}" for word, moment in (("since", since), ("until", until)) if moment is not None
     )
-    return f"{period or 'all time'}; {LABEL}"
+    return f"{period or 'all time'}; {LABEL if report.charges is None else LABEL_OWN}"
 
 
 def _columns(report: Report) -> list[Column]:
