@@ -4,7 +4,7 @@ All variants are timed in one process, in turn, a few calls at a time, so that w
 does falls on all of them alike; the median over all turns is what counts. The parts are found by leaving
 one out after another: spans off, a meter provider that does nothing, a logger provider that does nothing.
 What metrics do when they are collected is off the caller's path, timed apart, and held to the ceiling too.
-Start-up is measured in fresh processes.
+Start-up is measured in fresh processes. What one price costs is told last (`tests.bench.prices`).
 
     make bench                      the tables
     make bench ARGS=--json          the same as JSON
@@ -32,6 +32,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
+from tests.bench import prices
 from tests.bench.startup import startup
 from tests.bench.workload import CHUNKS, LIBRARIES, Timed, calls
 
@@ -232,12 +233,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--rounds", type=int, default=12, help="turns of each variant (default: 12)")
+    parser.add_argument("--litellm", action="store_true", help="measure litellm's prices too")
     asked = parser.parse_args()
     report = {**measure(asked.rounds), "startup": startup(), "ceilings": CEILINGS}
     if asked.json:
         print(json.dumps(report, indent=2))
     else:
         show(report)
+        print("\none price")
+        prices.show(asked.litellm)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,18 @@ overrides single rates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 _SECOND = 1_000_000_000
 DAY = 86_400 * _SECOND
 """Nanoseconds of a day; Unix time has no leap seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """`femto` femto-USD for `per` units of a bucket.
 
     `tiers` are `(start, femto)`, highest first: a request whose whole input, cached or not, exceeds
@@ -174,8 +173,6 @@ def _rate(raw: int | list[int], per: int) -> Rate:
     if isinstance(raw, int):
         return Rate(raw, per)
     per, femto, *steps = raw
-    return Rate(femto, per, tuple(_descending(zip(steps[::2], steps[1::2], strict=True))))
-
-
-def _descending(tiers: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    return sorted(tiers, reverse=True)
+    tiers = zip(steps[::2], steps[1::2], strict=True)
+    # Nearly every tiered rate has one tier.
+    return Rate(femto, per, tuple(tiers) if len(steps) < 4 else tuple(sorted(tiers, reverse=True)))

@@ -27,26 +27,20 @@ def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     """
     if facts.billing == "free":
         return Cost(0, "complete", "catalog", price_id=f"rule/free/{facts.operation}")
-    reported = reading.reported_cost_femto
-    if reported is None:
-        return _computed(facts, reading, at_ns, book)
-    computed = _computed(facts, reading, at_ns, book)
-    beside = computed.amount_femto if computed.status == "complete" else None
-    return Cost(reported, "complete", "vendor_reported", computed_femto=beside)
-
-
-def _computed(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
-    """What the list prices make of a response."""
     usage = reading.usage
     if usage.source == "missing" or not usage.buckets:
-        return unpriced("missing_usage")
-    tariff = _tariff_of(facts, reading, book)
-    if isinstance(tariff, str):
-        return unpriced(tariff)
-    sheet = tariff.at(at_ns)
-    if sheet is None:
-        return unpriced("unknown_tier")
-    return _cost(facts, reading, tariff, sheet, book)
+        computed = unpriced("missing_usage")
+    elif isinstance(tariff := _tariff_of(facts, reading, book), str):
+        computed = unpriced(tariff)
+    elif (sheet := tariff.at(at_ns)) is None:
+        computed = unpriced("unknown_tier")
+    else:
+        computed = _cost(facts, reading, tariff, sheet, book)
+    reported = reading.reported_cost_femto
+    if reported is None:
+        return computed
+    beside = computed.amount_femto if computed.status == "complete" else None
+    return Cost(reported, "complete", "vendor_reported", computed_femto=beside)
 
 
 UNREADABLE = frozenset({"negative", "not_a_count", "not_all_counted"})
@@ -75,27 +69,26 @@ def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: Pr
         book.name,
         book.version,
         sheet.effective,
-        None if tier is None else _tier_name(tier),
+        tier,
         reason,
         None if whole and usage.source != "stream_partial" else "lower",
         assumption or tariff.assumption or sheet.assumption,
     )
 
 
-def _tier_name(start: int) -> str:
-    """`gt_272000`; a tier from 200,000 on, which a list writes as more than 199,999, is `gte_200000`."""
-    return f"gte_{start + 1}" if start % 10 == 9 else f"gt_{start}"
-
-
-def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], int, bool, int | None]:
+def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], int, bool, str | None]:
     """A line for every bucket that was used and has a rate, their sum, whether each has one, and the tier."""
     buckets = usage.buckets
-    plan = sheet.plan(tuple(buckets))
-    level = plan.levels[0]
-    # The sum of all buckets is no less than the input, and cheaper to come by.
-    if plan.starts and sum(buckets.values()) > plan.starts[0]:
-        level = plan.level(buckets)
-    if level.plain is None or plan.fee is not None:
+    named = tuple(buckets)
+    plan = sheet.plans.get(named) or sheet.plan(named)
+    level = plan.level
+    if plan.starts:
+        tokens = 0
+        for bucket in plan.inputs:
+            tokens += buckets[bucket]
+        if tokens > plan.starts[0]:
+            level = plan.reached(tokens)
+    if level.plain is None:
         return _decided(buckets, level, plan.fee)
     lines: list[Line] = []
     total = 0
@@ -111,7 +104,7 @@ def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], int, bool, int | Non
 
 def _decided(
     buckets: Mapping[str, int], level: Level, fee: Line | None
-) -> tuple[list[Line], int, bool, int | None]:
+) -> tuple[list[Line], int, bool, str | None]:
     """`charge` where a rate is missing, or has a least quantity or a fraction, or each request has a fee."""
     lines: list[Line] = []
     whole = True
@@ -139,15 +132,11 @@ def _tariff_of(facts: Facts, reading: Reading, book: PriceBook) -> Tariff | Unpr
         reading.service_tier,
         reading.speed,
         reading.inference_geo,
-        None if facts.server_address is None else _region(facts),
+        facts.server_address,
         facts.provider_assumed,
     )
     found = book.tariffs.get(key)
     return book.keep(key, _resolve(book, *key)) if found is None else found
-
-
-def _region(facts: Facts) -> str | None:
-    return None if facts.provider_assumed else vendors.region_of(facts.provider, facts.server_address)
 
 
 def _resolve(
@@ -157,7 +146,7 @@ def _resolve(
     tier: str | None,
     speed: str | None,
     geo: str | None,
-    region: str | None,
+    host: str | None,
     assumed: bool,
 ) -> Tariff | UnpricedReason:
     """The tariff of a response, or why it has none."""
@@ -169,6 +158,7 @@ def _resolve(
     if match is None or (assumed and model.startswith(_OPEN_WEIGHTS)):
         return "unknown_model"
     card, way = section.card(match.id), vendors.way_served(tier, speed)
+    region = None if assumed or host is None else vendors.region_of(provider, host)
     place = vendors.place_of(name, card, geo, region)
     if isinstance(way, str) or place is None:
         return "unknown_tier"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from otel_tokenomics.model.money import Line
@@ -39,51 +39,55 @@ Plain = tuple[str, str, int, int, int]
 """Component, bucket, rate, what that is for, and the femto-USD of one unit, nearly always a whole number."""
 
 
-class Level(NamedTuple):
-    """How a usage of certain buckets is charged in one context tier.
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How a usage of certain buckets is charged in one context tier, by its name.
 
     A step for each bucket in their order, or `None` without a rate. `plain` is the same where nothing is to
-    be decided: every bucket has a rate, none has a least quantity or a fraction of a femto-dollar.
+    be decided: every bucket has a rate, none has a least quantity or a fraction of a femto-dollar, and no
+    request has a fee.
     """
 
     steps: tuple[Step | None, ...]
     plain: tuple[Plain, ...] | None
-    tier: int | None
+    tier: str | None
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """How a usage of certain buckets is charged.
 
-    `starts` is where context tiers begin, and there is one level more; `inputs` is which buckets count for
-    them. `fee` is the line that every request has.
+    `starts` is where context tiers begin, `level` is the one before the first, and `inputs` is which buckets
+    count for them. `fee` is the line that every request has.
     """
 
+    level: Level
     levels: tuple[Level, ...]
     starts: tuple[int, ...]
     inputs: tuple[str, ...]
     fee: Line | None
 
-    def level(self, buckets: Mapping[str, int]) -> Level:
-        """The context tier of a usage: its whole input, cached or not, exceeds the start."""
-        tokens = sum([buckets[bucket] for bucket in self.inputs])
+    def reached(self, tokens: int) -> Level:
+        """The context tier of a usage whose whole input, cached or not, has so many tokens."""
         return self.levels[bisect_left(self.starts, tokens)]
 
 
 class Sheet:
     """The rates in force at one instant.
 
-    `effective` is the date or instant that they began, where it is known; `assumption` is what they rest on.
+    `effective` is the date or instant that they began, where it is known; `assumption` is what they rest on;
+    `plans` is what `plan` remembers.
     """
 
     __slots__ = (
         "_factor",
         "_found",
         "_model",
-        "_plans",
         "_provider",
         "_rates",
         "assumption",
         "effective",
+        "plans",
     )
 
     def __init__(
@@ -102,25 +106,26 @@ class Sheet:
         self._found: dict[str, Charge | None] = {}
         self.effective = effective
         self.assumption = assumption
-        self._plans: dict[tuple[str, ...], Plan] = {}
+        self.plans: dict[tuple[str, ...], Plan] = {}
 
     def plan(self, buckets: tuple[str, ...]) -> Plan:
         """How a usage of these buckets, in their order, is charged."""
-        found = self._plans.get(buckets)
+        found = self.plans.get(buckets)
         if found is None:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            found = self._plans[buckets] = self._planned(buckets)
+            if len(self.plans) >= _MOST_PLANS:
+                self.plans.clear()
+            found = self.plans[buckets] = self._planned(buckets)
         return found
 
     def _planned(self, buckets: tuple[str, ...]) -> Plan:
         charges = [self.charge(bucket) for bucket in buckets]
         tiers = {start for charge in charges if charge is not None for start, _ in charge.rate.tiers}
         starts = tuple(sorted(tiers))
-        levels = [_level(buckets, charges, start) for start in (None, *starts)]
+        asked = self.charge(_REQUEST)
+        fee = None if asked is None else _fee(asked)
+        levels = tuple([_level(buckets, charges, start, fee) for start in (None, *starts)])
         inputs = [bucket for bucket in buckets if component_of(bucket) in INPUT_COMPONENTS]
-        fee = self.charge(_REQUEST)
-        return Plan(tuple(levels), starts, tuple(inputs), None if fee is None else _fee(fee))
+        return Plan(levels[0], levels, starts, tuple(inputs), fee)
 
     def charge(self, bucket: str) -> Charge | None:
         """What a bucket costs, or `None` when nothing says so."""
@@ -140,10 +145,18 @@ class Sheet:
         return charge
 
 
-def _level(buckets: tuple[str, ...], charges: list[Charge | None], start: int | None) -> Level:
+def _level(
+    buckets: tuple[str, ...], charges: list[Charge | None], start: int | None, fee: Line | None
+) -> Level:
     steps = tuple([_step(bucket, charge, start) for bucket, charge in zip(buckets, charges, strict=True)])
     plain = tuple([(*step[:4], step.femto // step.per) for step in steps if step and _is_plain(step)])
-    return Level(steps, plain if len(plain) == len(steps) else None, start)
+    decided = fee is not None or len(plain) < len(steps)
+    return Level(steps, None if decided else plain, None if start is None else _tier_name(start))
+
+
+def _tier_name(start: int) -> str:
+    """`gt_272000`; a tier from 200,000 on, which a list writes as more than 199,999, is `gte_200000`."""
+    return f"gte_{start + 1}" if start % 10 == 9 else f"gt_{start}"
 
 
 def _step(bucket: str, charge: Charge | None, start: int | None) -> Step | None:
