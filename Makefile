@@ -42,6 +42,7 @@ lint: $(STAMP) ## Style, types, the one-way flow between the rooms, sizes
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(PY) tools/check_sizes.py src tests tools
+	$(PY) -m tools.semconv.check
 
 format: $(STAMP) ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix src tests tools
