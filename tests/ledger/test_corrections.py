@@ -65,7 +65,8 @@ def test_a_file_of_the_first_version_is_migrated(path: Path) -> None:
     Ledger(path).write([row(record(key="one"))])
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "DROP TABLE corrections; ALTER TABLE usage_records DROP COLUMN cost_list_femto;"
+            "DROP TABLE overflows; DROP TABLE corrections;"
+            "ALTER TABLE usage_records DROP COLUMN cost_list_femto;"
             "ALTER TABLE usage_records DROP COLUMN cost_contracted_femto; PRAGMA user_version = 1;"
         )
     assert append(path, correction()) == 1

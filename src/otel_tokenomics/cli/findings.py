@@ -206,6 +206,10 @@ def ledger_section(path: Path | None) -> Section:
                 "schema_version": schema.version_of(connection),
                 "records": queries.count(connection),
                 "lost": queries.losses(connection),
+                "overflows": [
+                    {"label": label, "calls": calls, "processes": processes}
+                    for label, calls, processes in queries.overflows(connection)
+                ],
                 "assumptions": [
                     {"assumption": assumption, "provider": provider, "calls": calls}
                     for assumption, provider, calls in queries.assumptions(connection)
@@ -219,12 +223,20 @@ def ledger_section(path: Path | None) -> Section:
     return Section("ledger", title, list(_ledger(facts)), facts)
 
 
+_OVERFLOWED = (
+    "Sums stay exact. The ledger, its reports and the spans have every value; metrics have the first"
+)
+
+
 def _ledger(facts: Mapping[str, Any]) -> Sequence[Finding]:
     size = f"{facts['bytes'] / 1_000_000:,.1f} MB, schema version {facts['schema_version']}"
     found = [Finding("ok", f"{facts['path']}: {plural(facts['records'], 'record')}, {size}")]
     if facts["lost"]:
         text = f"{plural(facts['lost'], 'usage record')} were lost before they reached it"
         found.append(Finding("note", text, "The programs logged why; the table `losses` has when and which"))
+    for item in facts["overflows"]:
+        text = f"metrics show _OTHER for {plural(item['calls'], 'call')}: {item['label']} had too many values"
+        found.append(Finding("note", text, _OVERFLOWED))
     for item in facts["assumptions"]:
         text = f"assumed for {plural(item['calls'], 'call')} of {item['provider']}: {item['assumption']}"
         found.append(Finding("note", text))

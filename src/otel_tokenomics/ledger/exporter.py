@@ -18,8 +18,8 @@ from opentelemetry.sdk.resources import Resource
 from otel_tokenomics.ledger.errors import LedgerError
 from otel_tokenomics.ledger.location import OFF, ledger_path
 from otel_tokenomics.ledger.row import Row, row_of
-from otel_tokenomics.ledger.store import BUSY_SECONDS, Ledger, Loss
-from otel_tokenomics.telemetry import names
+from otel_tokenomics.ledger.store import BUSY_SECONDS, Ledger, Loss, Overflow
+from otel_tokenomics.telemetry import metrics, names
 from otel_tokenomics.telemetry.events import whole
 from otel_tokenomics.telemetry.outbox import BOUND, Entry, Outbox
 
@@ -50,6 +50,8 @@ class LedgerExporter(LogRecordExporter):
         self._waiting: deque[Row] = deque()
         self._losses: list[Loss] = []
         self._losses_seen = 0
+        self._overflows_told: dict[str, int] = {}
+        self._since_ns = time.time_ns()
         self._retry_at = 0.0
         self._pause = _FIRST_PAUSE_SECONDS
         self._logged: set[str] = set()
@@ -126,23 +128,33 @@ class LedgerExporter(LogRecordExporter):
             self._lose("outbox_full", unseen, f"{detail}, and the oldest were dropped")
 
     def _lose(self, cause: str, records: int, detail: str) -> None:
-        resource = self._own_resource()
-        service, run = resource.get("service.name"), resource.get(names.RUN_ID)
-        self._losses.append(Loss(cause, records, time.time_ns(), os.getpid(), _known(service), _known(run)))
+        self._losses.append(Loss(cause, records, time.time_ns(), os.getpid(), *self._origin()))
         self._log_once(cause, f"{detail}. `tokenomics doctor` counts them")
+
+    def _overflow(self, label: str, operations: int) -> Overflow:
+        return Overflow(label, operations, time.time_ns(), self._since_ns, os.getpid(), *self._origin())
+
+    def _origin(self) -> tuple[str | None, str | None]:
+        """Service and run."""
+        resource = self._own_resource()
+        return _known(resource.get("service.name")), _known(resource.get(names.RUN_ID))
 
     def _write(self) -> bool:
         assert self._ledger is not None
         assert self._outbox is not None
         if not (self._waiting or self._losses):
             return True
+        known = metrics.overflows()
+        grown = [label for label in known if known[label] != self._overflows_told.get(label)]
+        overflows = [self._overflow(label, known[label]) for label in grown]
         try:
-            self._ledger.write(tuple(self._waiting), self._losses)
+            self._ledger.write(tuple(self._waiting), self._losses, overflows)
         except LedgerError as error:
             self._retry_at = time.monotonic() + self._pause
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_SECONDS)
             self._log_once(error.cause, f"{error} Until then up to {BOUND} usage records are kept in memory")
             return False
+        self._overflows_told = known
         self._waiting.clear()
         self._losses.clear()
         self._outbox.unwritten = 0
@@ -164,6 +176,8 @@ class LedgerExporter(LogRecordExporter):
         self._waiting.clear()
         self._losses.clear()
         self._losses_seen = 0
+        self._overflows_told = {}
+        self._since_ns = time.time_ns()
         self._retry_at, self._pause = 0.0, _FIRST_PAUSE_SECONDS
 
 

@@ -227,6 +227,14 @@ def assumptions(connection: sqlite3.Connection) -> list[tuple[str, str | None, i
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def overflows(connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
+    """What metrics showed as `_OTHER`: `(label or metric, operations, processes)`, the most first."""
+    rows = connection.execute(
+        "SELECT label, sum(operations), count(*) FROM overflows GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
 def count(connection: sqlite3.Connection) -> int:
     """How many records the ledger holds."""
     return int(connection.execute("SELECT count(*) FROM usage_records").fetchone()[0])

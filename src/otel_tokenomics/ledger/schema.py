@@ -63,7 +63,18 @@ ALTER TABLE usage_records ADD COLUMN cost_list_femto;
 ALTER TABLE usage_records ADD COLUMN cost_contracted_femto
 """
 
-MIGRATIONS = (_V1, _V2, _V3)
+_V4 = """
+CREATE TABLE overflows (
+    label TEXT NOT NULL,
+    operations INTEGER NOT NULL,
+    at_ns INTEGER NOT NULL,
+    since_ns INTEGER NOT NULL,
+    process_id INTEGER NOT NULL, service TEXT, run TEXT,
+    PRIMARY KEY (label, process_id, since_ns)
+)
+"""
+
+MIGRATIONS = (_V1, _V2, _V3, _V4)
 """Statement scripts: number N brings a file from version N to N + 1."""
 
 VERSION = len(MIGRATIONS)

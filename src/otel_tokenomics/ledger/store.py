@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from otel_tokenomics.ledger import schema
@@ -29,7 +29,13 @@ _INSERT = (
     f"VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT (key) DO NOTHING"
 )
 _INSERT_LOSS = (
-    "INSERT INTO losses (at_ns, cause, records, process_id, service, run) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO losses (cause, records, at_ns, process_id, service, run) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+_INSERT_OVERFLOW = (
+    "INSERT INTO overflows (label, operations, at_ns, since_ns, process_id, service, run) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (label, process_id, since_ns) "
+    "DO UPDATE SET operations = excluded.operations, at_ns = excluded.at_ns"
 )
 
 
@@ -41,6 +47,22 @@ class Loss:
     records: int
     at_ns: int
     process_id: int | None = None
+    service: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """`operations` of one process, since its first, of which its metrics show `_OTHER` for a label.
+
+    `label` names the label, or the metric, that was full. The records themselves have every value.
+    """
+
+    label: str
+    operations: int
+    at_ns: int
+    since_ns: int
+    process_id: int
     service: str | None = None
     run: str | None = None
 
@@ -62,14 +84,16 @@ class Ledger:
         self._held_for_fork = False
         _ledgers.add(self)
 
-    def write(self, rows: Sequence[Row], losses: Sequence[Loss] = ()) -> int:
-        """Commit `rows` and `losses`; how many rows were new.
+    def write(
+        self, rows: Sequence[Row], losses: Sequence[Loss] = (), overflows: Sequence[Overflow] = ()
+    ) -> int:
+        """Commit `rows`, `losses` and `overflows`; how many rows were new.
 
         Raises `LedgerError` when nothing could be committed; then nothing was.
         """
         with self._lock:
             try:
-                return self._commit(self._opened(), rows, losses)
+                return self._commit(self._opened(), rows, losses, overflows)
             except (sqlite3.Error, OSError) as error:
                 raise ledger_error(error, self.path) from error
 
@@ -80,13 +104,20 @@ class Ledger:
                 self._connection.close()
                 self._connection = None
 
-    def _commit(self, connection: sqlite3.Connection, rows: Sequence[Row], losses: Sequence[Loss]) -> int:
+    def _commit(
+        self,
+        connection: sqlite3.Connection,
+        rows: Sequence[Row],
+        losses: Sequence[Loss],
+        overflows: Sequence[Overflow],
+    ) -> int:
         connection.execute("BEGIN IMMEDIATE")
         try:
             before = connection.total_changes
             connection.executemany(_INSERT, rows)
             added = connection.total_changes - before
-            connection.executemany(_INSERT_LOSS, map(_loss_row, losses))
+            connection.executemany(_INSERT_LOSS, map(astuple, losses))
+            connection.executemany(_INSERT_OVERFLOW, map(astuple, overflows))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -117,10 +148,6 @@ class Ledger:
         if self._connection is not None:
             _abandon(self._connection)
             self._connection = None
-
-
-def _loss_row(loss: Loss) -> tuple[object, ...]:
-    return (loss.at_ns, loss.cause, loss.records, loss.process_id, loss.service, loss.run)
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -4,25 +4,31 @@
 totals belong to the process: they outlive a change of `MeterProvider`, and a forked child starts at
 zero, because the parent goes on to publish what it spent before the fork.
 
-Cardinality is capped here, below the SDK's limit of 2,000 sets for each instrument, so that what
-overflows keeps its provider, its currency and its exact sum.
+There are two cubes of the same money: by what was called, and by who owns it. Labels of both in one
+metric would have too many rows. Each keeps within the bounds of `cubes`.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
-from otel_tokenomics.telemetry.labels import cost_source, modality_of, tier_of
-
-OTHER = "_OTHER"
-MOST_KEYS = 200
-MOST_OWNERS = 1000
+from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.cubes import (
+    MOST_ERRORS,
+    MOST_MODELS,
+    MOST_OWNERS,
+    MOST_TOOLS,
+    OTHER,
+    Cube,
+    Overflow,
+    Rows,
+    Values,
+)
+from otel_tokenomics.telemetry.labels import cost_source, modality_of, operation_of, tier_of
 
 
 class Key(NamedTuple):
@@ -35,6 +41,14 @@ class Key(NamedTuple):
     tier: str
     outcome: str
 
+    def coarser(self) -> Key:
+        """Without its models."""
+        return self._replace(request_model=OTHER, response_model=OTHER)
+
+    def coarsest(self) -> Key:
+        """With its provider alone."""
+        return Key(OTHER, self.provider, OTHER, OTHER, OTHER, OTHER)
+
 
 class Owner(NamedTuple):
     """The owning side of a call."""
@@ -46,134 +60,215 @@ class Owner(NamedTuple):
     provider: str
     currency: str
 
+    def coarser(self) -> Owner:
+        """The team alone."""
+        return self._replace(project=OTHER, feature=OTHER, cost_center=OTHER)
 
-class Totals:
-    """Totals of one key. Money in femto-units."""
+    def coarsest(self) -> Owner:
+        """Without its owners."""
+        return Owner(OTHER, OTHER, OTHER, OTHER, self.provider, self.currency)
 
-    __slots__ = ("cost", "estimated", "flags", "tokens", "tools", "unpriced")
 
-    def __init__(self) -> None:
-        self.tokens: Counter[tuple[str, str]] = Counter()
-        self.cost: Counter[tuple[str, str, str, str, str, str]] = Counter()
-        self.tools: Counter[str] = Counter()
-        self.unpriced: Counter[tuple[str, str]] = Counter()
-        self.estimated: Counter[str] = Counter()
-        self.flags: Counter[str] = Counter()
+class CostRow(NamedTuple):
+    """A row of the cost counter."""
+
+    key: Key
+    component: str
+    modality: str
+    currency: str
+    source: str
+    method: str
+    usage_source: str
+
+    def coarser(self) -> CostRow:
+        """Without its models."""
+        return self._replace(key=self.key.coarser())
+
+    def coarsest(self) -> CostRow:
+        """With its provider and its currency alone."""
+        return CostRow(self.key.coarsest(), OTHER, OTHER, self.currency, OTHER, OTHER, OTHER)
+
+
+class Detail(NamedTuple):
+    """A row of a counter that splits each key by one thing more: a modality, a tool, a reason."""
+
+    key: Key
+    what: str
+    why: str = ""
+
+    def coarser(self) -> Detail:
+        """Without its models."""
+        return self._replace(key=self.key.coarser())
+
+    def coarsest(self) -> Detail:
+        """With its provider alone."""
+        return Detail(self.key.coarsest(), OTHER, self.why and OTHER)
+
+
+class Distribution(NamedTuple):
+    """A row of the histograms."""
+
+    operation: str
+    provider: str
+    request_model: str | None
+    response_model: str | None
+    error: str | None
+
+    def coarser(self) -> Distribution:
+        """Without its models."""
+        return self._replace(request_model=OTHER, response_model=OTHER)
+
+    def coarsest(self) -> Distribution:
+        """With its provider alone, and whether it failed."""
+        return Distribution(OTHER, self.provider, OTHER, OTHER, self.error and OTHER)
 
 
 class Accounts:
-    """All totals of this process."""
+    """All totals of this process. Money in femto-units."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals: dict[Key, Totals] = {}
-        self._owners: dict[Owner, list[int]] = {}
+        self._overflow = overflow = Overflow()
+        self._request_models = Values(names.REQUEST_MODEL, MOST_MODELS, overflow)
+        self._response_models = Values(names.RESPONSE_MODEL, MOST_MODELS, overflow)
+        self._owner_values = tuple(Values(name, MOST_OWNERS, overflow) for name in _OWNER_NAMES)
+        self._tool_names = Values(names.TOOL_NAME, MOST_TOOLS, overflow)
+        self._errors = Values(names.ERROR_TYPE, MOST_ERRORS, overflow)
+        rows = Rows(names.METRIC_INPUT_TOKENS, Detail.coarser, Detail.coarsest, overflow)
+        self._tokens = {component: Cube(rows) for component in TOKEN_COMPONENTS}
+        self._cost = Cube(Rows(names.METRIC_COST, CostRow.coarser, CostRow.coarsest, overflow))
+        self._details = {name: Cube(_details(name, overflow)) for name in _DETAILED}
+        self._distributions = Rows(
+            names.METRIC_DURATION, Distribution.coarser, Distribution.coarsest, overflow
+        )
+        owners = Rows(names.METRIC_ALLOCATION_COST, Owner.coarser, Owner.coarsest, overflow)
+        self._owner_cost, self._owner_tokens = Cube(owners), Cube(owners)
 
     def add(self, record: UsageRecord) -> None:
         """Add one record that was billed, or that may have been."""
-        key, owner = _key(record), _owner(record)
-        tokens = sum(
-            quantity
-            for bucket, quantity in record.reading.usage.buckets.items()
-            if component_of(bucket) in TOKEN_COMPONENTS
-        )
         with self._lock:
-            _add(self._of_key(key), record)
-            owned = self._of_owner(owner)
-            owned[0] += record.cost.amount_femto or 0
-            owned[1] += tokens
+            key = self._key(record)
+            tokens = self._add_usage(key, record)
+            self._add_cost(key, record)
+            owner = self._owner(record)
+            self._owner_tokens.add(owner, tokens)
+            if record.cost.amount_femto is not None:
+                self._owner_cost.add(owner, record.cost.amount_femto)
+            self._overflow.count()
 
-    def totals(self) -> list[tuple[Key, Totals]]:
-        """A snapshot by key; its counters are copies."""
+    def place(self, record: UsageRecord, error: str | None) -> Distribution:
+        """The row of the histograms in which one record is told, failed or not."""
         with self._lock:
-            return [(key, _copy(totals)) for key, totals in self._totals.items()]
+            models = self._models(record)
+            # What `add` or the row without the error has counted: an operation overflows a label once.
+            if error is not None or record.billed or record.possibly_billed:
+                self._overflow.forget(names.REQUEST_MODEL, names.RESPONSE_MODEL)
+            what = operation_of(record.facts), record.facts.provider
+            row = self._distributions.place(Distribution(*what, *models, self._errors.admit(error)))
+            self._overflow.count()
+        return row
 
-    def owners(self) -> list[tuple[Owner, int, int]]:
-        """A snapshot by owner: femto-amount and tokens."""
+    def tokens(self, components: tuple[str, ...]) -> dict[Detail, int]:
+        """Tokens of some components together, by key and modality."""
+        sums: dict[Detail, int] = {}
         with self._lock:
-            return [(owner, cost, tokens) for owner, (cost, tokens) in self._owners.items()]
+            for component in components:
+                for row, quantity in self._tokens[component].items():
+                    sums[row] = sums.get(row, 0) + quantity
+        return sums
+
+    def cost(self) -> list[tuple[CostRow, int]]:
+        """Money by what was called."""
+        with self._lock:
+            return list(self._cost.items())
+
+    def details(self, metric: str) -> list[tuple[Detail, int]]:
+        """A count of operations or requests, by the name of its metric."""
+        with self._lock:
+            return list(self._details[metric].items())
+
+    def owner_cost(self) -> list[tuple[Owner, int]]:
+        """The same money by who owns it."""
+        with self._lock:
+            return list(self._owner_cost.items())
+
+    def owner_tokens(self) -> list[tuple[Owner, int]]:
+        """Tokens by who owns them."""
+        with self._lock:
+            return list(self._owner_tokens.items())
+
+    def overflows(self) -> dict[str, int]:
+        """How many operations lost a value, by the label or the metric that was full."""
+        with self._lock:
+            return dict(self._overflow.operations)
 
     def reset(self) -> None:
         """Begin at zero, with a lock that nobody holds."""
         self.__init__()  # type: ignore[misc]
 
-    def _of_key(self, key: Key) -> Totals:
-        totals = self._totals.get(key)
-        if totals is None:
-            if len(self._totals) >= MOST_KEYS:
-                key = key._replace(request_model=OTHER, response_model=OTHER)
-            totals = self._totals.setdefault(key, Totals())
-        return totals
+    def _key(self, record: UsageRecord) -> Key:
+        facts = record.facts
+        models, tier = self._models(record), tier_of(record.reading)
+        return Key(facts.operation, facts.provider, *models, tier, record.outcome)
 
-    def _of_owner(self, owner: Owner) -> list[int]:
-        owned = self._owners.get(owner)
-        if owned is None:
-            if len(self._owners) >= MOST_OWNERS:
-                owner = Owner(OTHER, OTHER, OTHER, OTHER, owner.provider, owner.currency)
-            owned = self._owners.setdefault(owner, [0, 0])
-        return owned
+    def _models(self, record: UsageRecord) -> tuple[str | None, str | None]:
+        return (
+            self._request_models.admit(record.facts.request_model),
+            self._response_models.admit(record.reading.response_model),
+        )
 
+    def _owner(self, record: UsageRecord) -> Owner:
+        who = record.attribution
+        claimed = (who.team, who.project, who.feature, who.cost_center)
+        team, project, feature, center = (
+            known.admit(value) for known, value in zip(self._owner_values, claimed, strict=True)
+        )
+        return Owner(team, project, feature, center, record.facts.provider, record.cost.currency)
 
-def _key(record: UsageRecord) -> Key:
-    facts, reading = record.facts, record.reading
-    return Key(
-        facts.operation,
-        facts.provider,
-        facts.request_model,
-        reading.response_model,
-        tier_of(reading),
-        record.outcome,
-    )
+    def _add_usage(self, key: Key, record: UsageRecord) -> int:
+        """Add what was used; how many tokens that is."""
+        usage, tokens = record.reading.usage, 0
+        for bucket, quantity in usage.buckets.items():
+            component = component_of(bucket)
+            if component in TOKEN_COMPONENTS:
+                self._tokens[component].add(Detail(key, modality_of(bucket)), quantity)
+                tokens += quantity
+            elif component == "tool":
+                tool = self._tool_names.admit(bucket[5:]) or OTHER
+                self._details[names.METRIC_TOOL_REQUESTS].add(Detail(key, tool), quantity)
+        if usage.source != "provider" and record.facts.billing != "free":
+            self._details[names.METRIC_ESTIMATED].add(Detail(key, usage.source), 1)
+        for flag in usage.flags:
+            # That metric has neither tier nor outcome.
+            row = Detail(key._replace(tier="", outcome=""), flag)
+            self._details[names.METRIC_USAGE_FLAGS].add(row, 1)
+        return tokens
 
-
-def _owner(record: UsageRecord) -> Owner:
-    who = record.attribution
-    return Owner(
-        who.team, who.project, who.feature, who.cost_center, record.facts.provider, record.cost.currency
-    )
-
-
-def _add(totals: Totals, record: UsageRecord) -> None:
-    usage, cost = record.reading.usage, record.cost
-    for bucket, quantity in usage.buckets.items():
-        component = component_of(bucket)
-        if component == "tool":
-            totals.tools[bucket[5:]] += quantity
-        elif component in TOKEN_COMPONENTS:
-            totals.tokens[component, modality_of(bucket)] += quantity
-    if cost.amount_femto is not None:
-        _add_cost(totals, record)
-    if cost.status != "complete":
-        totals.unpriced[cost.status, cost.unpriced_reason or "missing_usage"] += 1
-    if usage.source != "provider" and record.facts.billing != "free":
-        totals.estimated[usage.source] += 1
-    for flag in usage.flags:
-        totals.flags[flag] += 1
+    def _add_cost(self, key: Key, record: UsageRecord) -> None:
+        cost = record.cost
+        if cost.status != "complete":
+            why = cost.unpriced_reason or "missing_usage"
+            self._details[names.METRIC_UNPRICED].add(Detail(key, cost.status, why), 1)
+        if cost.amount_femto is None:
+            return
+        how = (cost.currency, cost_source(cost), cost.method or "catalog", record.reading.usage.source)
+        for line in cost.lines:
+            self._cost.add(CostRow(key, line.component, modality_of(line.bucket), *how), line.amount_femto)
+        if not cost.lines and cost.amount_femto:
+            self._cost.add(CostRow(key, "request", "unknown", *how), cost.amount_femto)
 
 
-def _add_cost(totals: Totals, record: UsageRecord) -> None:
-    cost, usage = record.cost, record.reading.usage
-    how = (cost.currency, cost_source(cost), cost.method or "catalog", usage.source)
-    for line in cost.lines:
-        totals.cost[(line.component, modality_of(line.bucket), *how)] += line.amount_femto
-    if not cost.lines and cost.amount_femto:
-        totals.cost[("request", "unknown", *how)] += cost.amount_femto
+_OWNER_NAMES = (names.TEAM, names.PROJECT, names.FEATURE, names.COST_CENTER)
+_DETAILED = (
+    names.METRIC_TOOL_REQUESTS,
+    names.METRIC_UNPRICED,
+    names.METRIC_ESTIMATED,
+    names.METRIC_USAGE_FLAGS,
+)
 
 
-def _copy(totals: Totals) -> Totals:
-    twin = Totals()
-    for name in Totals.__slots__:
-        setattr(twin, name, Counter(getattr(totals, name)))
-    return twin
-
-
-def token_totals(totals: Totals, components: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """Tokens of some components together, by modality."""
-    sums: Counter[str] = Counter()
-    for (component, modality), quantity in totals.tokens.items():
-        if component in components:
-            sums[modality] += quantity
-    yield from sums.items()
+def _details(name: str, overflow: Overflow) -> Rows[Detail]:
+    return Rows(name, Detail.coarser, Detail.coarsest, overflow)
 
 
 ACCOUNTS = Accounts()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import (
@@ -25,16 +25,17 @@ from otel_tokenomics.model.money import as_double
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS
 from otel_tokenomics.telemetry import names, outbox
-from otel_tokenomics.telemetry.accounts import ACCOUNTS, Key, Owner, token_totals
+from otel_tokenomics.telemetry.accounts import ACCOUNTS, Distribution, Key, Owner
 from otel_tokenomics.telemetry.labels import Labels, operation_of
 from otel_tokenomics.version import __version__
 
 _SECONDS = tuple(0.01 * 2**power for power in range(14))
 _TOKENS = tuple(4**power for power in range(14))
 _MONEY = tuple(1e-6 * 4**power for power in range(14))
-_MOST_CACHED = 512
 _MANY = 256
+_OVERFLOWS = "Operations that show `_OTHER` for a value, by the label or metric that was full."
 
+_folding = threading.RLock()
 _waiting: deque[tuple[Metrics, UsageRecord, Context | None]] = deque()
 
 Observe = Callable[[], Iterable[Observation]]
@@ -47,7 +48,7 @@ class Metrics:
 
     def __init__(self, provider: MeterProvider | None = None, legacy: bool = False) -> None:
         meter = (provider or get_meter_provider()).get_meter("otel_tokenomics", __version__, names.SCHEMA_URL)
-        self._labels: dict[tuple[Any, ...], Labels] = {}
+        self._labels: dict[Distribution, Labels] = {}
         self._histograms(meter)
         self._legacy = _legacy_histogram(meter) if legacy else None
         self._token_counters(meter)
@@ -70,7 +71,7 @@ class Metrics:
         if record.billed or record.possibly_billed:
             ACCOUNTS.add(record)
         labels = self._labels_of(record)
-        failed = {**labels, names.ERROR_TYPE: record.error_type} if record.error_type else labels
+        failed = self._labels_of(record, record.error_type) if record.error_type else labels
         self._duration.record(record.duration_ns / 1e9, failed, context)
         if record.first_chunk_ns is not None and record.facts.stream:
             self._first_chunk.record(record.first_chunk_ns / 1e9, labels, context)
@@ -92,17 +93,16 @@ class Metrics:
                 as_double(cost.amount_femto), {**labels, names.COST_CURRENCY: cost.currency}, context
             )
 
-    def _labels_of(self, record: UsageRecord) -> Labels:
-        facts, reading = record.facts, record.reading
-        key = (facts.operation, facts.billing, facts.provider, facts.request_model, reading.response_model)
-        labels = self._labels.get(key)
+    def _labels_of(self, record: UsageRecord, error: str | None = None) -> Labels:
+        """The labels of the histograms, built once for each row."""
+        facts = record.facts
+        row = Distribution(
+            operation_of(facts), facts.provider, facts.request_model, record.reading.response_model, error
+        )
+        labels = self._labels.get(row)
         if labels is None:
-            labels = {names.OPERATION: operation_of(facts), names.PROVIDER: facts.provider}
-            _put_models(labels, facts.request_model, reading.response_model)
-            if len(self._labels) < _MOST_CACHED:
-                self._labels[key] = labels
-            else:
-                _put_models(labels, "_OTHER", "_OTHER")
+            row = ACCOUNTS.place(record, error)
+            labels = self._labels.setdefault(row, _histogram_labels(row))
         return labels
 
     def _histograms(self, meter: Meter) -> None:
@@ -173,17 +173,13 @@ class Metrics:
         )
 
     def _self_counters(self, meter: Meter) -> None:
-        self._counter(meter, names.METRIC_FAULTS, "{fault}", "Faults of the instrumentation itself.", _faults)
-        self._counter(
-            meter,
-            names.METRIC_USAGE_FLAGS,
-            "{operation}",
-            "Usage that did not add up, by flaw.",
-            _flags,
-        )
-        self._counter(
-            meter, names.METRIC_RECORDS_LOST, "{record}", "Usage records that no ledger took.", _lost
-        )
+        for name, unit, brief, observe in (
+            (names.METRIC_FAULTS, "{fault}", "Faults of the instrumentation itself.", _faults),
+            (names.METRIC_USAGE_FLAGS, "{operation}", "Usage that did not add up, by flaw.", _flags),
+            (names.METRIC_RECORDS_LOST, "{record}", "Usage records that no ledger took.", _lost),
+            (names.METRIC_OVERFLOWS, "{operation}", _OVERFLOWS, _overflows),
+        ):
+            self._counter(meter, name, unit, brief, observe)
 
     def _counter(self, meter: Meter, name: str, unit: str, brief: str, observe: Observe) -> None:
         mine = weakref.ref(self)
@@ -210,15 +206,22 @@ def fold() -> None:
     """Fold every waiting call into histograms and totals, off the callers' path.
 
     Runs in a collection's callbacks, which the SDK calls before it reads the histograms, so that a
-    collection sees every call that ended before it.
+    collection sees every call that ended before it: also one that another thread is folding in just now.
     """
     while True:
-        try:
-            metrics, record, context = _waiting.popleft()
-        except IndexError:
-            return
-        with guarded("metrics.fold"):
-            metrics.fold(record, context)
+        with _folding:
+            try:
+                metrics, record, context = _waiting.popleft()
+            except IndexError:
+                return
+            with guarded("metrics.fold"):
+                metrics.fold(record, context)
+
+
+def overflows() -> dict[str, int]:
+    """How many operations so far show `_OTHER` for a value, by the label or metric that was full."""
+    fold()
+    return ACCOUNTS.overflows()
 
 
 def _put_models(labels: Labels, requested: str | None, served: str | None) -> None:
@@ -226,6 +229,14 @@ def _put_models(labels: Labels, requested: str | None, served: str | None) -> No
         labels[names.REQUEST_MODEL] = requested
     if served is not None:
         labels[names.RESPONSE_MODEL] = served
+
+
+def _histogram_labels(row: Distribution) -> Labels:
+    labels: Labels = {names.OPERATION: row.operation, names.PROVIDER: row.provider}
+    _put_models(labels, row.request_model, row.response_model)
+    if row.error is not None:
+        labels[names.ERROR_TYPE] = row.error
+    return labels
 
 
 def _labels(key: Key) -> Labels:
@@ -239,43 +250,38 @@ def _full_labels(key: Key) -> Labels:
 
 
 def _tokens(components: tuple[str, ...]) -> Iterator[Observation]:
-    for key, totals in ACCOUNTS.totals():
-        for modality, quantity in token_totals(totals, components):
-            yield Observation(quantity, {**_full_labels(key), names.TOKEN_MODALITY: modality})
+    for row, quantity in ACCOUNTS.tokens(components).items():
+        yield Observation(quantity, {**_full_labels(row.key), names.TOKEN_MODALITY: row.what})
 
 
 def _costs() -> Iterator[Observation]:
-    for key, totals in ACCOUNTS.totals():
-        for (component, modality, currency, source, method, usage_source), femto in totals.cost.items():
-            labels = {
-                **_full_labels(key),
-                names.COST_COMPONENT: component,
-                names.TOKEN_MODALITY: modality,
-                names.COST_CURRENCY: currency,
-                names.COST_SOURCE: source,
-                names.COST_METHOD: method,
-                names.USAGE_SOURCE: usage_source,
-            }
-            yield Observation(as_double(femto), labels)
+    for row, femto in ACCOUNTS.cost():
+        labels = {
+            **_full_labels(row.key),
+            names.COST_COMPONENT: row.component,
+            names.TOKEN_MODALITY: row.modality,
+            names.COST_CURRENCY: row.currency,
+            names.COST_SOURCE: row.source,
+            names.COST_METHOD: row.method,
+            names.USAGE_SOURCE: row.usage_source,
+        }
+        yield Observation(as_double(femto), labels)
 
 
 def _tools() -> Iterator[Observation]:
-    for key, totals in ACCOUNTS.totals():
-        for tool, quantity in totals.tools.items():
-            yield Observation(quantity, {**_full_labels(key), names.TOOL_NAME: tool})
+    for row, quantity in ACCOUNTS.details(names.METRIC_TOOL_REQUESTS):
+        yield Observation(quantity, {**_full_labels(row.key), names.TOOL_NAME: row.what})
 
 
 def _unpriced() -> Iterator[Observation]:
-    for key, totals in ACCOUNTS.totals():
-        for (status, reason), quantity in totals.unpriced.items():
-            labels = {**_full_labels(key), names.COST_STATUS: status, names.COST_UNPRICED_REASON: reason}
-            yield Observation(quantity, labels)
+    for row, quantity in ACCOUNTS.details(names.METRIC_UNPRICED):
+        labels = {**_full_labels(row.key), names.COST_STATUS: row.what, names.COST_UNPRICED_REASON: row.why}
+        yield Observation(quantity, labels)
 
 
 def _estimated() -> Iterator[Observation]:
-    for key, totals in ACCOUNTS.totals():
-        for source, quantity in totals.estimated.items():
-            yield Observation(quantity, {**_full_labels(key), names.USAGE_SOURCE: source})
+    for row, quantity in ACCOUNTS.details(names.METRIC_ESTIMATED):
+        yield Observation(quantity, {**_full_labels(row.key), names.USAGE_SOURCE: row.what})
 
 
 def _owner_labels(owner: Owner) -> Labels:
@@ -287,12 +293,12 @@ def _owner_labels(owner: Owner) -> Labels:
 
 
 def _owner_costs() -> Iterator[Observation]:
-    for owner, cost, _ in ACCOUNTS.owners():
+    for owner, cost in ACCOUNTS.owner_cost():
         yield Observation(as_double(cost), _owner_labels(owner))
 
 
 def _owner_tokens() -> Iterator[Observation]:
-    for owner, _, tokens in ACCOUNTS.owners():
+    for owner, tokens in ACCOUNTS.owner_tokens():
         yield Observation(tokens, _owner_labels(owner))
 
 
@@ -302,13 +308,23 @@ def _faults() -> Iterator[Observation]:
 
 
 def _flags() -> Iterator[Observation]:
-    for key, totals in ACCOUNTS.totals():
-        for flag, quantity in totals.flags.items():
-            yield Observation(quantity, {**_labels(key), names.USAGE_FLAG: flag})
+    for row, quantity in ACCOUNTS.details(names.METRIC_USAGE_FLAGS):
+        yield Observation(quantity, {**_labels(row.key), names.USAGE_FLAG: row.what})
 
 
 def _lost() -> Iterator[Observation]:
     yield Observation(outbox.lost())
 
 
-os.register_at_fork(after_in_child=_waiting.clear)
+def _overflows() -> Iterator[Observation]:
+    for name, quantity in ACCOUNTS.overflows().items():
+        yield Observation(quantity, {names.SELF_CAUSE: name})
+
+
+def _after_fork_in_child() -> None:
+    global _folding
+    _folding = threading.RLock()
+    _waiting.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
