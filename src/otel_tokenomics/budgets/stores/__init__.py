@@ -1,0 +1,1 @@
+"""Stores of accounts: in memory, in SQLite for one machine, in Redis for many."""

@@ -1,0 +1,126 @@
+"""The store of many machines: Redis, or a Redis Cluster, by five fixed scripts. Needs the extra `redis`."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from otel_tokenomics.budgets.protocol import Answer, Balance, Line, Settled, State, StoreDownError
+from otel_tokenomics.budgets.stores import scripts
+
+PREFIX = "tokenomics"
+_PARTS = ("accounts", "holds", "leases", "late", "lates", "ends")
+
+
+class RedisStore:
+    """Accounts in Redis, under one hash tag. Safe among threads, processes, machines and after a fork.
+
+    `timeout` is the most seconds that a step may take. `client` stands for the one that `url` would make.
+    """
+
+    blocks = True
+
+    def __init__(self, url: str, timeout: float = 1.0, tag: str = "all", client: Any = None) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._keys = [f"{PREFIX}:{{{tag}}}:{part}" for part in _PARTS]
+        self._client = client
+        self._pid = os.getpid() if client is not None else 0
+        self._lock = threading.Lock()
+        self._scripts: dict[str, Any] = {}
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Redis's time, by what its last answer said."""
+        return time.time() + self._ahead
+
+    def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
+        """Hold all lines or none."""
+        return _answer(self._run(scripts.RESERVE, [hold, ttl, *_flat(lines)]))
+
+    def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
+        """Hold as much again."""
+        return _answer(self._run(scripts.TOP_UP, [hold, *_flat(lines)]))
+
+    def settle(self, hold: str, spent: Sequence[int]) -> Settled:
+        """Turn the hold into what was spent."""
+        told = self._run(scripts.SETTLE, [hold, *spent])
+        return Settled(cast(State, told[0]), _balances(told))
+
+    def expire(self) -> int:
+        """Settle in full what has expired."""
+        return int(self._run(scripts.EXPIRE, [])[2])
+
+    def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
+        """The balance of each line."""
+        return _balances(self._run(scripts.READ, _flat(lines)))
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None and self._pid == os.getpid():
+            self._client.close()
+
+    def _run(self, script: str, arguments: list[Any]) -> list[str]:
+        try:
+            run = self._script(script)
+            before = time.time()
+            told = [part.decode() for part in run(keys=self._keys, args=arguments)]
+        except Exception as error:
+            raise StoreDownError(f"{_place(self._url)}: {type(error).__name__}") from error
+        after = time.time()
+        at = float(told[1])
+        if not before <= at <= after:
+            self._ahead = at - (before + after) / 2
+        return told
+
+    def _script(self, text: str) -> Any:
+        if self._pid != os.getpid():
+            with self._lock:
+                if self._pid != os.getpid():
+                    self._client, self._scripts = self._connected(), {}
+                    self._pid = os.getpid()
+        found = self._scripts.get(text)
+        if found is None:
+            found = self._scripts[text] = self._client.register_script(text)
+        return found
+
+    def _connected(self) -> Any:
+        try:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError:
+            raise StoreDownError(
+                "the redis package is not installed: pip install 'otel-tokenomics[redis]'"
+            ) from None
+        return redis.Redis.from_url(
+            self._url,
+            socket_timeout=self._timeout,
+            socket_connect_timeout=self._timeout,
+            # Once, for a connection that Redis closed when it was restarted.
+            retry=Retry(NoBackoff(), 1),
+        )
+
+
+def _place(url: str) -> str:
+    """Scheme, host and port of a URL: its password is nobody's business."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def _flat(lines: Sequence[Line]) -> list[Any]:
+    return [part for line in lines for part in line]
+
+
+def _balances(told: Sequence[str]) -> tuple[Balance, ...]:
+    return tuple([Balance(int(told[at]), int(told[at + 1])) for at in range(2, len(told) - 1, 2)])
+
+
+def _answer(told: Sequence[str]) -> Answer:
+    moved = int(float(told[1])) if told[0] == "moved" else None
+    return Answer(told[0] == "granted", _balances(told), moved)
