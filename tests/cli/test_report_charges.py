@@ -310,3 +310,18 @@ def test_a_wrong_file_ends_the_report(tokenomics: Tokenomics, filled: Path, tmp_
     done = tokenomics("report", "--ledger", filled, "--prices", path)
     assert done.returncode == 2
     assert "line 2: report.curency is not known (did you mean currency?)" in done.stderr
+
+
+def test_a_name_that_nothing_knows_ends_it_and_a_doubtful_one_is_said(
+    tokenomics: Tokenomics, filled: Path, tmp_path: Path
+) -> None:
+    wrong = '[[discount]]\nprovider = "openai"\nmodel = "gpt-5-mni"\npercent = "10"\n'
+    done = tokenomics("report", "--ledger", filled, "--prices", _written(tmp_path, wrong))
+    assert done.returncode == 2
+    told = done.stderr.split(": ", 1)[1].replace(str(tmp_path) + "/", "").strip().removesuffix(".")
+    assert told.startswith("prices.toml, line 3: discount.model is 'gpt-5-mni'")
+    assert told in DOCS.read_text("utf-8")
+    own = '[[model]]\nprovider = "openai"\nid = "gpt-5-mni"\nrates = { input = "1" }\n'
+    done = tokenomics("report", "--ledger", filled, "--prices", _written(tmp_path, own))
+    assert done.returncode == 0
+    assert "line 3: model.id is 'gpt-5-mni'" in done.stderr

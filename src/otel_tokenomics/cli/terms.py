@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from otel_tokenomics.model.money import Cost
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.contracts import Contracts
 from otel_tokenomics.pricing.contracts_file import PriceFileError
+from otel_tokenomics.pricing.contracts_names import checked
+from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
 from otel_tokenomics.wiring.settings import ConfigError, load
 
@@ -19,12 +22,20 @@ BookPricer = Callable[[Facts, Reading, int, PriceBook], Cost]
 
 
 def contracts(named: Path | None = None) -> Contracts | None:
-    """The price file that is named, or else set; `None` without one. Raises `CommandError`."""
+    """The price file that is named, or else set; `None` without one.
+
+    Names in it are looked up; what is doubtful is said on stderr. Raises `CommandError`.
+    """
     try:
         path = named or load(os.environ).prices
-        return None if path is None else Contracts.load(path.expanduser())
+        if path is None:
+            return None
+        own, doubts = checked(path.expanduser(), current())
     except (ConfigError, PriceFileError) as error:
         raise CommandError(f"{error}.") from None
+    for doubt in doubts:
+        print(f"tokenomics: {doubt}", file=sys.stderr)
+    return own
 
 
 def pricer(named: Path | None = None) -> BookPricer:

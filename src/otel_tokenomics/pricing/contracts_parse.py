@@ -169,7 +169,7 @@ def _bucket(table: Table, key: str, bucket: str) -> str:
     return bucket
 
 
-_MODEL = ("provider", "id", "rates", "currency", *_WHEN)
+_MODEL = ("provider", "id", "rates", "currency", "private", *_WHEN)
 
 
 def _model(table: Table) -> OwnModel:
@@ -185,7 +185,15 @@ def _model(table: Table) -> OwnModel:
         currency=table.currency(),
         price_id=f"own/{provider}/{id}",
         line=table.line,
+        private=_flag(table, "private"),
     )
+
+
+def _flag(table: Table, key: str) -> bool:
+    value = table.values.get(key, False)
+    if not isinstance(value, bool):
+        table.refuse(key, f"must be true or false, without quotes, not {value!r}")
+    return value
 
 
 def _rate(rates: Table, bucket: str) -> Ratio:

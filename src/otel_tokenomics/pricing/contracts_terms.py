@@ -65,7 +65,7 @@ class Discount:
 class OwnModel:
     """A private or fine-tuned model, or one on machines of one's own: rates by bucket.
 
-    `source` begins the price's id: `own`, or `own/self_hosted/<name>`.
+    `price_id` begins with `own`, or is `own/self_hosted/<name>`. `private`: its name is meant as it is.
     """
 
     provider: str
@@ -75,6 +75,7 @@ class OwnModel:
     currency: str = "USD"
     price_id: str = ""
     line: int = 0
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
