@@ -101,11 +101,6 @@ def _reports(one: Priced, amount: Decimal | None) -> bool:
     return cost is not None and amount is not None and abs(Decimal(str(cost)) - amount) < Decimal("1e-9")
 
 
-def _cached_beside(one: Priced) -> bool:
-    """Cached tokens are told outside the details, where our reading does not look."""
-    return any(one.usage.get(name) for name in ("num_cached_tokens", "cached_tokens"))
-
-
 def _was_right(one: Priced) -> bool:
     """Whether the stored price is ours at some earlier time."""
     for day in _EARLIER:
@@ -115,8 +110,8 @@ def _was_right(one: Priced) -> bool:
     return False
 
 
-def _compacts(one: Priced) -> bool:
-    return any(part.get("type") == "compaction" for part in one.usage.get("iterations") or ())
+def _iterates(one: Priced, kind: str) -> bool:
+    return any(part.get("type") == kind for part in one.usage.get("iterations") or ())
 
 
 CLASSES: Mapping[str, tuple[str, str, Test]] = {
@@ -165,12 +160,6 @@ CLASSES: Mapping[str, tuple[str, str, Test]] = {
         "no rate is known for a part (audio, a cache read): the stored price takes it for plain input",
         lambda one: one.cost.status == "partial",
     ),
-    "cached tokens beside the details": (
-        "neither",
-        "our rate is the current one, but our reading takes `num_cached_tokens` and `cached_tokens` outside "
-        "the details for plain input",
-        _cached_beside,
-    ),
     "a price of its day": (
         "ours",
         "the stored price is what our cards say of an earlier day",
@@ -179,7 +168,12 @@ CLASSES: Mapping[str, tuple[str, str, Test]] = {
     "compaction": (
         "ours",
         "a compaction is billed and is not in the top-level counts",
-        _compacts,
+        lambda one: _iterates(one, "compaction"),
+    ),
+    "an advisor": (
+        "ours",
+        "an advisor's tokens are billed at its own model's price, and are not in the top-level counts",
+        lambda one: _iterates(one, "advisor_message"),
     ),
     "Azure's own meters": (
         "ours",
@@ -193,7 +187,8 @@ CLASSES: Mapping[str, tuple[str, str, Test]] = {
     ),
     "an alias that moved": (
         "ours",
-        "`mistral-large-latest` has cost 0.5 and 1.5 since it means another model; stored 2 and 6",
+        "`mistral-large-latest` and `mistral-medium-latest` cost what the models cost that they mean since "
+        "2025-12 and 2026-06; the stored prices are their predecessors'",
         lambda one: one.provider == "mistral" and (one.model or "").endswith("-latest"),
     ),
     "time of day": (

@@ -165,8 +165,46 @@ def test_bedrock_bills_the_model_of_the_request() -> None:
     assert read(START, provider="gcp.vertex_ai").response_model == "claude-opus-5-5"
 
 
-def test_an_advisors_tokens_are_not_passed_over_in_silence() -> None:
-    advisor = {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 9, "output_tokens": 2}
+def test_an_advisors_tokens_are_counted_under_its_own_model() -> None:
+    advisor = {
+        "type": "advisor_message",
+        "model": "claude-opus-4-8",
+        "input_tokens": 9,
+        "output_tokens": 2,
+        "cache_creation_input_tokens": 4,
+        "cache_creation": {"ephemeral_1h_input_tokens": 4},
+    }
+    usage = read_usage({"input_tokens": 5, "output_tokens": 3, "iterations": [advisor, advisor]})
+    assert usage.buckets == {
+        "input": 5,
+        "output": 3,
+        "input@claude-opus-4-8": 18,
+        "cache_write.1h@claude-opus-4-8": 8,
+        "output@claude-opus-4-8": 4,
+    }
+    assert (usage.input_tokens, usage.output_tokens, usage.flags) == (31, 7, ())
+
+
+def test_an_advisor_without_a_name_is_not_passed_over_in_silence() -> None:
+    advisor = {"type": "advisor_message", "input_tokens": 9, "output_tokens": 2}
     usage = read_usage({"input_tokens": 5, "output_tokens": 3, "iterations": [advisor]})
-    assert usage.buckets == {"input": 5, "output": 3}
-    assert usage.flags == ("not_all_counted",)
+    assert (usage.buckets, usage.flags) == ({"input": 5, "output": 3}, ("not_all_counted",))
+
+
+@pytest.mark.parametrize(
+    ("tools", "flags"),
+    [({}, ("not_all_counted",)), ({"web_search_requests": 1}, ()), ({"web_fetch_requests": 1}, ())],
+)
+def test_a_containers_time_is_in_no_message(tools: dict[str, int], flags: tuple[str, ...]) -> None:
+    usage = {"input_tokens": 5, "output_tokens": 3, "server_tool_use": tools}
+    message = {"type": "message", "container": {"id": "c"}, "usage": usage}
+    facts, told = Facts("anthropic", "chat", "anthropic", "messages"), Told()
+    _DIALECT.body(told, message, facts)
+    assert _DIALECT.reading(told, facts).usage.flags == flags
+    delta = {"type": "message_delta", "delta": {"container": {"id": "c"}}, "usage": usage}
+    assert read({"type": "message_start", "message": {}}, delta).usage.flags == flags
+
+
+def test_code_that_is_counted() -> None:
+    usage = read_usage({"input_tokens": 1, "server_tool_use": {"code_execution_requests": 2}})
+    assert usage.buckets == {"input": 1, "tool.code_execution": 2}

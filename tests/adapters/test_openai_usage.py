@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otel_tokenomics.adapters.openai import _DIALECT, read_usage
+from otel_tokenomics.adapters.openai_work import unit_of_images
 from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
 
@@ -190,3 +191,123 @@ def test_groq_puts_its_usage_elsewhere() -> None:
     facts, told = Facts("groq", "chat", "openai", "chat/completions"), Told()
     _DIALECT.event(told, {"id": "c", "x_groq": {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}})
     assert _DIALECT.reading(told, facts).usage.buckets == {"input": 3, "output": 4}
+
+
+@pytest.mark.parametrize("name", ["num_cached_tokens", "cached_tokens", "prompt_cache_hit_tokens"])
+def test_what_was_cached_is_told_beside_the_details(name: str) -> None:
+    told = {"prompt_tokens": 70, "completion_tokens": 1, name: 69}
+    assert read_usage(told).buckets == {"input": 1, "cache_read": 69, "output": 1}
+    inside = {**told, "prompt_tokens_details": {"cached_tokens": 60}}
+    assert read_usage(inside).buckets == {"input": 10, "cache_read": 60, "output": 1}
+    more = read_usage({**told, name: 71})
+    assert (more.buckets["input"], more.buckets["cache_read"], more.flags) == (0, 70, ("mismatch",))
+
+
+def test_video_is_told_from_text() -> None:
+    usage = read_usage({"prompt_tokens": 270, "prompt_tokens_details": {"video_tokens": 258}})
+    assert usage.buckets == {"input": 12, "input.video": 258}
+
+
+def test_reasoning_beside_the_output() -> None:
+    xai = {"prompt_tokens": 32, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 94}}
+    usage = read_usage({**xai, "total_tokens": 135})
+    assert (usage.buckets, usage.flags) == ({"input": 32, "output": 9, "reasoning": 94}, ())
+    assert read_usage({**xai, "completion_tokens": 103, "total_tokens": 135}).buckets == usage.buckets
+
+
+def test_audio_that_went_in_by_time() -> None:
+    usage = read_usage({"prompt_tokens": 4, "completion_tokens": 9, "prompt_audio_seconds": 203})
+    assert usage.buckets == {"input": 4, "output": 9, "audio.ms": 203_000}
+
+
+TOKENS = {"input_tokens": 1, "output_tokens": 2}
+
+
+def test_the_servers_own_tools_are_counted() -> None:
+    output = [
+        {"type": "file_search_call"},
+        {"type": "file_search_call"},
+        {"type": "code_interpreter_call", "container_id": "a"},
+        {"type": "code_interpreter_call", "container_id": "a"},
+        {"type": "shell_call", "environment": {"container_id": "b"}},
+        {"type": "shell_call", "environment": {"type": "local"}},
+        {"type": "x_search_call"},
+        {"type": "mcp_call"},
+    ]
+    usage = read({"output": output, "usage": TOKENS}).usage
+    assert usage.buckets == {
+        "input": 1,
+        "output": 2,
+        "tool.file_search": 2,
+        "tool.container": 2,
+        "tool.social_search": 1,
+    }
+    assert usage.flags == ("not_all_counted",), "how long containers ran is not told"
+
+
+def test_a_containers_size() -> None:
+    tools = [{"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "4g"}}]
+    call = {"type": "code_interpreter_call", "container_id": "a"}
+    usage = read({"output": [call], "tools": tools, "usage": TOKENS}).usage
+    assert usage.buckets["tool.container.4g"] == 1
+
+
+def test_the_preview_of_web_search_is_told_apart() -> None:
+    body = {"output": [{"type": "web_search_call"}], "usage": TOKENS}
+    preview = read({**body, "tools": [{"type": "web_search_preview"}]}).usage
+    assert preview.buckets["tool.web_search_preview"] == 1
+    assert read({**body, "tools": [{"type": "web_search"}]}).usage.buckets["tool.web_search"] == 1
+
+
+IMAGES = {
+    "input_tokens": 10,
+    "input_tokens_details": {"image_tokens": 4, "text_tokens": 6},
+    "output_tokens": 100,
+    "total_tokens": 110,
+}
+
+
+def test_images_that_a_tool_made_are_its_models() -> None:
+    body = {
+        "output": [{"type": "image_generation_call"}],
+        "tools": [{"type": "image_generation", "model": "gpt-image-2"}],
+        "tool_usage": {"image_gen": IMAGES},
+        "usage": TOKENS,
+    }
+    usage = read(body).usage
+    assert usage.buckets == {
+        "input": 1,
+        "output": 2,
+        "input@gpt-image-2": 6,
+        "input.image@gpt-image-2": 4,
+        "output.image@gpt-image-2": 100,
+    }
+    assert usage.flags == ()
+
+
+@pytest.mark.parametrize(
+    ("tools", "told"),
+    [
+        ([], {"image_gen": IMAGES}),
+        ([{"type": "image_generation"}], {"image_gen": IMAGES}),
+        ([{"type": "image_generation", "model": "gpt-image-2"}], {}),
+    ],
+)
+def test_images_of_no_known_model_or_size(tools: list[Any], told: dict[str, Any]) -> None:
+    body = {"output": [{"type": "image_generation_call"}], "tools": tools, "tool_usage": told}
+    assert read({**body, "usage": TOKENS}).usage.flags == ("not_all_counted",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "unit"),
+    [
+        ({"quality": "hd", "size": "1024x1792"}, ".hd.1024x1792"),
+        ({"size": "1024x1024"}, ".1024x1024"),
+        ({"resolution": "2k"}, ".2k"),
+        ({"quality": "auto", "size": "auto"}, ""),
+        ({"quality": 3}, ""),
+        (None, ""),
+    ],
+)
+def test_what_images_were_asked_for(asked: Any, unit: str) -> None:
+    assert unit_of_images(asked) == unit

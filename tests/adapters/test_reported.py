@@ -8,6 +8,8 @@ import pytest
 
 from otel_tokenomics.adapters.reported import reported_femto
 
+UPSTREAM = {"upstream_inference_cost": 6.3e-06}
+
 
 @pytest.mark.parametrize(
     ("provider", "usage", "femto"),
@@ -15,6 +17,9 @@ from otel_tokenomics.adapters.reported import reported_femto
         ("openrouter", {"cost": 1.4e-05}, 14 * 10**9),
         ("openrouter", {"cost": 0}, 0),
         ("openrouter", {"cost": 0.00001, "is_byok": True}, None),
+        ("openrouter", {"cost": 0, "is_byok": True, "cost_details": UPSTREAM}, 6_300_000_000),
+        ("openrouter", {"cost": 0.00001, "is_byok": True, "cost_details": UPSTREAM}, 16_300_000_000),
+        ("openrouter", {"cost": 0.00001, "is_byok": False, "cost_details": UPSTREAM}, 10**10),
         ("x_ai", {"cost_in_usd_ticks": 12_345_678}, 1_234_567_800_000),
         ("perplexity", {"cost": {"total_cost": 0.006}}, 6 * 10**12),
         ("deepinfra", {"estimated_cost": 8.775e-06}, 8_775_000_000),

@@ -198,7 +198,7 @@ def test_nothing_priced_is_unpriced() -> None:
         ("anthropic", "claude-opus-5-5", "input.video", None),
         ("gcp.gemini", "gemini-2.5-pro", "input.video", "1.25"),
         ("openai", "gpt-5", "tool.file_search", "2500"),
-        ("openai", "gpt-5", "tool.container", "30000"),
+        ("openai", "gpt-5", "tool.container", "7500"),
     ],
 )
 def test_which_rate_covers_a_bucket(provider: str, model: str, bucket: str, usd: str | None) -> None:

@@ -25,14 +25,19 @@ from otel_tokenomics.adapters.stainless import (
 )
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
-from otel_tokenomics.model.usage import MISSING, Usage
+from otel_tokenomics.model.usage import MISSING, Usage, of_model
 
 _ROUTES = Routes(
     Route("POST", "messages", "chat"),
     Route("POST", "messages/count_tokens", "count_tokens", "free"),
     Route("POST", "complete", "text_completion"),
 )
-_CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai"}
+_CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
+_TOOLS = {
+    "web_search_requests": "web_search",
+    "web_fetch_requests": "web_fetch",
+    "code_execution_requests": "code_execution",
+}
 
 
 class Anthropic:
@@ -96,7 +101,7 @@ class _AnthropicDialect:
         """What all that was told comes to."""
         raw = told.usage or {}
         return Reading(
-            usage=read_usage(raw) if told.usage is not None else MISSING,
+            usage=read_usage(raw, told.uncounted) if told.usage is not None else MISSING,
             response_id=told.response_id,
             # Bedrock bills the model id of the request; the body only names the model behind it.
             response_model=None if facts.provider == "aws.bedrock" else told.model,
@@ -129,12 +134,15 @@ class _AnthropicDialect:
         usage = message.get("usage")
         if isinstance(usage, dict):
             told.usage = usage
+        told.uncounted = isinstance(message.get("container"), dict)
 
     def _delta(self, told: Told, event: Mapping[str, Any]) -> None:
         usage, delta = event.get("usage"), event.get("delta")
         if isinstance(usage, dict):
             given = {key: value for key, value in usage.items() if value is not None}
             told.usage = {**(told.usage or {}), **given}
+        if isinstance(delta, dict) and isinstance(delta.get("container"), dict):
+            told.uncounted = True
         if isinstance(delta, dict) and (reason := clean(delta.get("stop_reason"))):
             told.finish_reason = reason
             told.final = told.usage is not None
@@ -143,11 +151,14 @@ class _AnthropicDialect:
 _DIALECT = _AnthropicDialect()
 
 
-def read_usage(raw: Mapping[str, Any]) -> Usage:
+def read_usage(raw: Mapping[str, Any], ran_code: bool = False) -> Usage:
     """Disjoint buckets from a message's usage.
 
+    `ran_code`: the message had a container, which is billed by a time that no message tells, unless the
+    container only served a search or a fetch.
+
     A `compaction` iteration is billed and not in the top-level counts, which hold every `message`. An
-    advisor's tokens are billed at its own model's price; they are flagged, and the cost is a lower bound.
+    advisor's tokens are in none of them either; they are billed at its own model's price.
     """
     counts = Counts(raw)
     buckets: dict[str, int] = {}
@@ -158,12 +169,26 @@ def read_usage(raw: Mapping[str, Any]) -> Usage:
         if kind == "compaction":
             _add(counts, iteration, buckets)
         elif kind == "advisor_message":
-            # Another model's tokens, in no top-level count: this usage is not all that was billed.
-            counts.flags.add("not_all_counted")
-    for name, tool in (("web_search_requests", "web_search"), ("web_fetch_requests", "web_fetch")):
+            _add_advice(counts, iteration, buckets)
+    for name, tool in _TOOLS.items():
         if requests := counts.get(counts.object("server_tool_use"), name):
             buckets[f"tool.{tool}"] = requests
+    if ran_code and buckets and not buckets.keys() & {"tool.web_search", "tool.web_fetch"}:
+        counts.flags.add("not_all_counted")
     return usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
+
+
+def _add_advice(counts: Counts, iteration: Mapping[str, Any], buckets: dict[str, int]) -> None:
+    """Add another model's counters; without its name they have no price, and the usage is not all."""
+    model = clean(iteration.get("model"))
+    if model is None:
+        counts.flags.add("not_all_counted")
+        return
+    advice: dict[str, int] = {}
+    _add(counts, iteration, advice)
+    for bucket, quantity in advice.items():
+        if quantity:
+            _put(buckets, of_model(bucket, model), quantity)
 
 
 def _add(counts: Counts, raw: Mapping[str, Any], buckets: dict[str, int]) -> None:

@@ -11,6 +11,12 @@ from typing import Any
 
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.openai_work import (
+    count_tools,
+    count_work,
+    milliseconds,
+    unit_of_images,
+)
 from otel_tokenomics.adapters.reported import reported_femto
 from otel_tokenomics.adapters.stainless import (
     Endpoint,
@@ -25,7 +31,7 @@ from otel_tokenomics.adapters.stainless import (
 )
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
-from otel_tokenomics.model.usage import MISSING, Usage
+from otel_tokenomics.model.usage import MISSING, Usage, of_model
 
 _ROUTES = Routes(
     Route("POST", "chat/completions", "chat"),
@@ -69,7 +75,10 @@ class OpenAI:
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        return facts_of("openai", route, self._endpoints.of(client), options.json_data, stream)
+        facts = facts_of("openai", route, self._endpoints.of(client), options.json_data, stream)
+        if route.operation == "image_generation":
+            facts.unit = unit_of_images(options.json_data)
+        return facts
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
@@ -105,7 +114,7 @@ class _OpenAIDialect:
         usage = body.get("usage")
         if isinstance(usage, dict):
             told.usage, told.final = usage, True
-        _count_work(told, body, facts)
+        count_work(told, body, facts)
 
     def event(self, told: Told, event: Mapping[str, Any]) -> None:
         """One event: of the chat kind, of the responses kind, or of a run."""
@@ -124,16 +133,15 @@ class _OpenAIDialect:
         if isinstance(usage, dict):
             told.usage, told.final = usage, True
             if event is whole:
-                _count_searches(told, event)
+                count_tools(told, event)
 
     def reading(self, told: Told, facts: Facts) -> Reading:
         """What all that was told comes to."""
         usage = MISSING
         if told.usage is not None:
             usage = read_usage(told.usage, "image" if facts.operation == "image_generation" else None)
-        if told.quantities:
-            buckets = {**usage.buckets, **told.quantities}
-            usage = Usage(buckets, flags=usage.flags, details=usage.details)
+        if told.quantities or told.others or told.uncounted:
+            usage = _with_work(usage, told)
         return Reading(
             usage=usage,
             response_id=told.response_id,
@@ -189,6 +197,8 @@ def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:
         return _duration(counts)
     _read_input(counts, buckets)
     details = _read_output(counts, buckets, modality)
+    if length := milliseconds(raw.get("prompt_audio_seconds")):
+        buckets["audio.ms"] = length
     total = counts.get(counts.raw, "total_tokens")
     usage = Usage(buckets, flags=(), details=details)
     known = (usage.input_tokens or 0) + (usage.output_tokens or 0)
@@ -198,6 +208,22 @@ def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:
     return usage_or_missing(usage)
 
 
+def _with_work(usage: Usage, told: Told) -> Usage:
+    """The usage with what the response bills beside its own tokens."""
+    buckets, flags = {**usage.buckets, **told.quantities}, {*usage.flags}
+    if told.uncounted:
+        flags.add("not_all_counted")
+    for model, raw in told.others.items():
+        other = read_usage(raw, "image")
+        buckets.update({of_model(bucket, model): count for bucket, count in other.buckets.items() if count})
+        flags.update(other.flags)
+    return Usage(buckets, flags=tuple(sorted(flags)), details=usage.details)
+
+
+_CACHED_BESIDE = ("num_cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
+"""Mistral's, Moonshot's and Together's, and DeepSeek's words, outside the details, for the same count."""
+
+
 def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
     total = counts.get(counts.raw, "prompt_tokens", "input_tokens")
     if total is None:
@@ -205,24 +231,23 @@ def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
     parts = counts.object(
         "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
     )
-    if not parts:
-        buckets["input"] = total
-        return
     read = counts.get(parts, "cached_tokens")
+    for name in _CACHED_BESIDE if read is None else ():
+        read = counts.get(counts.raw, name) if read is None else read
     written = counts.get(parts, "cache_write_tokens")
     audio = counts.get(parts, "audio_tokens")
     image = counts.get(parts, "image_tokens")
+    video = counts.get(parts, "video_tokens")
     # Cached audio may be counted as both; what is cached is certain to be billed as that.
-    rest, cached, fresh, sound, sight = counts.split(total, read, written, audio, image)
+    rest, cached, fresh, sound, sight, film = counts.split(total, read, written, audio, image, video)
     buckets["input"] = rest
     if read is not None:
         buckets["cache_read"] = cached
     if fresh:
         _read_writes(counts, parts, fresh, buckets)
-    if sound:
-        buckets["input.audio"] = sound
-    if sight:
-        buckets["input.image"] = sight
+    for bucket, quantity in (("input.audio", sound), ("input.image", sight), ("input.video", film)):
+        if quantity:
+            buckets[bucket] = quantity
 
 
 def _read_writes(counts: Counts, parts: Mapping[str, Any], written: int, buckets: dict[str, int]) -> None:
@@ -246,6 +271,8 @@ def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) 
     reasoning = counts.get(parts, "reasoning_tokens")
     audio = counts.get(parts, "audio_tokens")
     image = counts.get(parts, "image_tokens")
+    if reasoning and _reasons_beside(counts, total, reasoning):
+        total += reasoning
     rest, thought, sound, sight = counts.split(total, reasoning, audio, image)
     if modality is not None and not parts:
         buckets[f"output.{modality}"] = rest
@@ -261,43 +288,16 @@ def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) 
     return {"rejected_prediction": rejected} if rejected else {}
 
 
+def _reasons_beside(counts: Counts, output: int, reasoning: int) -> bool:
+    """Whether reasoning is not in the output count, as at xAI: the total says so."""
+    total = counts.get(counts.raw, "total_tokens")
+    prompt = counts.get(counts.raw, "prompt_tokens", "input_tokens")
+    return total is not None and prompt is not None and total == prompt + output + reasoning
+
+
 def _duration(counts: Counts) -> Usage:
-    milliseconds = _milliseconds(counts.raw.get("seconds"))
-    return Usage({"audio.ms": milliseconds}) if milliseconds is not None else MISSING
-
-
-def _milliseconds(seconds: Any) -> int | None:
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 1e9:
-        return round(seconds * 1000)
-    return None
-
-
-def _count_work(told: Told, body: Mapping[str, Any], facts: Facts) -> None:
-    """Quantities that are billed beside tokens, or where the response carries no usage object."""
-    if facts.operation in ("transcription", "translation") and told.usage is None:
-        if (length := _milliseconds(body.get("duration"))) is not None:
-            told.quantities["audio.ms"] = length
-    elif facts.operation == "image_generation" and told.usage is None:
-        images = body.get("data")
-        if isinstance(images, list):
-            told.quantities["images"] = len(images)
-    elif "responses" in facts.route:
-        _count_searches(told, body)
-
-
-def _count_searches(told: Told, response: Mapping[str, Any]) -> None:
-    output = response.get("output")
-    searches = sum(1 for item in output if _is_search(item)) if isinstance(output, list) else 0
-    if searches:
-        told.quantities["tool.web_search"] = searches
-
-
-def _is_search(item: Any) -> bool:
-    """Only a search is billed; opening a page or finding in it is not."""
-    if not isinstance(item, dict) or item.get("type") != "web_search_call":
-        return False
-    action = item.get("action")
-    return not isinstance(action, dict) or action.get("type", "search") == "search"
+    length = milliseconds(counts.raw.get("seconds"))
+    return Usage({"audio.ms": length}) if length is not None else MISSING
 
 
 def _texts_of_choice(choice: Mapping[str, Any]) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """What a response says that it cost, where its vendor says so.
 
-OpenRouter: https://openrouter.ai/docs/use-cases/usage-accounting, credits, which are USD. xAI:
+OpenRouter: https://openrouter.ai/docs/use-cases/usage-accounting, credits, which are USD; with a key of one's
+own for the provider behind it, `cost` is the router's fee and `upstream_inference_cost` what that provider
+charges. xAI:
 `cost_in_usd_ticks`, 1e-10 USD each, https://docs.x.ai/docs/models. Perplexity: `cost.total_cost`,
 https://docs.perplexity.ai/api-reference. DeepInfra: `estimated_cost`. Any other vendor's field of such a name
 is not believed: it may be somebody's estimate.
@@ -43,8 +45,13 @@ def _total(usage: Mapping[str, Any]) -> int | None:
 
 
 def _credits(usage: Mapping[str, Any]) -> int | None:
-    """With a key of one's own for the model behind it, the cost is the router's fee alone."""
-    return None if usage.get("is_byok") is True else _usd(usage.get("cost"))
+    """What was charged, and with a key of one's own what the provider behind the router charges as well."""
+    charged = _usd(usage.get("cost"))
+    if usage.get("is_byok") is not True:
+        return charged
+    details = usage.get("cost_details")
+    upstream = _usd(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    return None if charged is None or upstream is None else charged + upstream
 
 
 _FIELDS: Mapping[str, Callable[[Mapping[str, Any]], int | None]] = {

@@ -9,6 +9,7 @@ Cohere: https://docs.cohere.com/reference/chat, where `billed_units` is the bill
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from otel_tokenomics.adapters.counts import Counts
@@ -32,8 +33,9 @@ def read_google(body: Mapping[str, Any]) -> Reading:
     if not isinstance(raw, dict):
         return Reading(MISSING, response_model=model)
     usage = _google_usage(raw)
-    if searches := _groundings(body, model or ""):
-        usage = Usage({**usage.buckets, "tool.web_search": searches}, flags=usage.flags)
+    found, flags = _groundings(body, model or "")
+    if found:
+        usage = Usage({**usage.buckets, **found}, flags=tuple(sorted({*usage.flags, *flags})))
     named = ("trafficType", "traffic_type", "serviceTier", "service_tier")
     tier = next((text.lower() for name in named if (text := clean(raw.get(name)))), None)
     response_id = clean(body.get("responseId")) or clean(body.get("response_id"))
@@ -52,7 +54,7 @@ def _google_usage(raw: Mapping[str, Any]) -> Usage:
     buckets: dict[str, int] = {}
     held = _by_modality(counts, "cache_read", cached, "cacheTokensDetails", "cache_tokens_details")
     for part, quantity in _by_modality(
-        counts, "input", prompt, "promptTokensDetails", "prompt_tokens_details"
+        counts, "input", prompt, "promptTokensDetails", "prompt_tokens_details", "promptTokenDetails"
     ).items():
         twin = part.replace("input", "cache_read")
         buckets[part] = counts.rest(quantity, held.get(twin))
@@ -71,12 +73,12 @@ def _google_usage(raw: Mapping[str, Any]) -> Usage:
     return usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
 
 
-def _by_modality(counts: Counts, component: str, total: int | None, name: str, other: str) -> dict[str, int]:
+def _by_modality(counts: Counts, component: str, total: int | None, *names: str) -> dict[str, int]:
     """`total` by modality; what the details do not divide is text."""
     if total is None:
         return {}
     found = {component: total}
-    details = counts.raw.get(name) or counts.raw.get(other)
+    details = next((value for name in names if (value := counts.raw.get(name))), None)
     for item in details if isinstance(details, list) else ():
         suffix = _MODALITIES.get(str(item.get("modality"))) if isinstance(item, dict) else None
         quantity = counts.get(item, "tokenCount", "token_count") if suffix else None
@@ -92,15 +94,88 @@ def _check_total(counts: Counts, buckets: Mapping[str, int]) -> None:
         counts.flags.add("mismatch")
 
 
-def _groundings(body: Mapping[str, Any], model: str) -> int:
-    """Searches that ground the answer, as the model's generation bills them."""
+def _groundings(body: Mapping[str, Any], model: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """What grounds the answer, as the model's generation bills it, and what is wrong with these counts.
+
+    A response lists its web searches. Of maps it only tells that it used them: where each look at one is
+    billed, that is the least.
+    """
     candidates = body.get("candidates")
-    queries = 0
-    for candidate in candidates if isinstance(candidates, list) else ():
-        grounding = candidate.get("groundingMetadata") if isinstance(candidate, dict) else None
-        asked = grounding.get("webSearchQueries") if isinstance(grounding, dict) else None
-        queries += len(asked) if isinstance(asked, list) else 0
-    return min(queries, 1) if model.rpartition("/")[2].startswith(_PER_REQUEST) else queries
+    grounds = [
+        ground
+        for candidate in (candidates if isinstance(candidates, list) else ())
+        if isinstance(candidate, dict)
+        and isinstance(ground := _either(candidate, "groundingMetadata", "grounding_metadata"), dict)
+    ]
+    queries = sum(len(_list(ground, "webSearchQueries", "web_search_queries")) for ground in grounds)
+    chunks = [chunk for ground in grounds for chunk in _list(ground, "groundingChunks", "grounding_chunks")]
+    maps = any(isinstance(chunk, dict) and chunk.get("maps") for chunk in chunks)
+    once = model.rpartition("/")[2].startswith(_PER_REQUEST)
+    found = {"tool.web_search": min(queries, 1) if once else queries, "tool.maps": int(maps)}
+    flags = ("not_all_counted",) if maps and not once else ()
+    return {tool: count for tool, count in found.items() if count}, flags
+
+
+def _either(raw: Mapping[str, Any], name: str, other: str) -> Any:
+    return raw.get(name) or raw.get(other)
+
+
+def _list(raw: Mapping[str, Any], name: str, other: str) -> list[Any]:
+    found = _either(raw, name, other)
+    return found if isinstance(found, list) else []
+
+
+_INTERACTION = {
+    "total_input_tokens": "promptTokenCount",
+    "total_cached_tokens": "cachedContentTokenCount",
+    "total_output_tokens": "candidatesTokenCount",
+    "total_thought_tokens": "thoughtsTokenCount",
+    "total_tool_use_tokens": "toolUsePromptTokenCount",
+    "total_tokens": "totalTokenCount",
+}
+_INTERACTION_DETAILS = {
+    "input_tokens_by_modality": "promptTokensDetails",
+    "cached_tokens_by_modality": "cacheTokensDetails",
+    "output_tokens_by_modality": "candidatesTokensDetails",
+    "tool_use_tokens_by_modality": "toolUsePromptTokensDetails",
+}
+
+
+def read_interaction(body: Mapping[str, Any]) -> Reading:
+    """What a response of the Interactions API says: `usageMetadata` under other names."""
+    raw = body.get("usage")
+    if not isinstance(raw, dict):
+        return Reading(MISSING)
+    told: dict[str, Any] = {name: raw.get(theirs) for theirs, name in _INTERACTION.items()}
+    for theirs, name in _INTERACTION_DETAILS.items():
+        parts = raw.get(theirs)
+        told[name] = [
+            {"modality": str(part.get("modality")).upper(), "tokenCount": part.get("tokens")}
+            for part in (parts if isinstance(parts, list) else ())
+            if isinstance(part, dict)
+        ]
+    model, tier = clean(body.get("model")), clean(body.get("service_tier"))
+    return Reading(_google_usage(told), clean(body.get("id")), model, tier)
+
+
+def read_cached_content(body: Mapping[str, Any]) -> Reading:
+    """What keeping a `CachedContent` costs from its creation to its end: tokens times seconds."""
+    raw, tokens = body.get("usageMetadata"), None
+    if isinstance(raw, dict):
+        tokens = Counts(raw).get(raw, "totalTokenCount")
+    began, ends = _seconds(body.get("createTime")), _seconds(body.get("expireTime"))
+    model = clean(body.get("model"))
+    if tokens is None or began is None or ends is None or ends < began:
+        return Reading(MISSING, response_model=model)
+    return Reading(Usage({"cache_storage": tokens * (ends - began)}), clean(body.get("name")), model)
+
+
+def _seconds(value: Any) -> int | None:
+    """Unix time of an RFC 3339 timestamp, in whole seconds."""
+    try:
+        return int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def read_converse(body: Mapping[str, Any]) -> Reading:

@@ -66,10 +66,16 @@ def _fits(pattern: str, segment: str) -> bool:
 
 @dataclass(slots=True)
 class Told:
-    """What the bodies and events of one response have said so far. A dialect writes it."""
+    """What the bodies and events of one response have said so far. A dialect writes it.
+
+    `others` is the usage of other models that the response bills too; `uncounted` that it bills something of
+    which it does not say how much.
+    """
 
     usage: dict[str, Any] | None = None
     quantities: dict[str, int] = field(default_factory=dict)
+    others: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    uncounted: bool = False
     response_id: str | None = None
     model: str | None = None
     service_tier: str | None = None

@@ -10,7 +10,13 @@ from typing import Any
 from otel_tokenomics.adapters.anthropic import Anthropic
 from otel_tokenomics.adapters.openai import OpenAI
 from otel_tokenomics.adapters.reported import reported_femto
-from otel_tokenomics.adapters.shapes import read_cohere, read_converse, read_google
+from otel_tokenomics.adapters.shapes import (
+    read_cached_content,
+    read_cohere,
+    read_converse,
+    read_google,
+    read_interaction,
+)
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
 from otel_tokenomics.pricing import vendors
 
@@ -129,6 +135,10 @@ def _operation(body: Mapping[str, Any]) -> str:
 def _reading(body: Mapping[str, Any], facts: Facts) -> Reading:
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
+    if str(body.get("name")).startswith(("cachedContents/", "projects/")) and "expireTime" in body:
+        return read_cached_content(body)
+    if "total_input_tokens" in usage:
+        return read_interaction(body)
     if "usageMetadata" in body or "usage_metadata" in body:
         return read_google(body)
     if _CONVERSE.intersection(usage):

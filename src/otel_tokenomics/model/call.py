@@ -21,7 +21,8 @@ class Facts:
     client library. `provider_assumed` means that the host is not a known one, so that `provider` is
     only the client's flavor. `service_tier` and the like are what was *asked for*; a price never
     rests on them when the response says what was served.
-    `self_traced`: the client library makes a span of its own.
+    `self_traced`: the client library makes a span of its own. `unit` is what was asked for where that sets
+    the price of one: `.hd.1024x1792` of an image.
     """
 
     provider: str
@@ -36,6 +37,7 @@ class Facts:
     service_tier: str | None = None
     server_address: str | None = None
     server_port: int | None = None
+    unit: str = ""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ A bucket is a string, `<component>` or `<component>.<detail>`:
 `tool.<name>`              billed requests of a server-side tool
 `audio.ms`                 milliseconds of audio, where audio is billed by time
 `characters`, `images`     characters, images, where the provider bills those
+`input@<model>`, ...       any of these, of another model than the one that answered
 ========================== =============================================================
 
 Every quantity is an `int`. A bucket that is absent is unknown; a bucket that is `0` is zero.
@@ -33,7 +34,15 @@ TOKEN_COMPONENTS = INPUT_COMPONENTS + OUTPUT_COMPONENTS
 @lru_cache(maxsize=512)
 def component_of(bucket: str) -> str:
     """The component a bucket belongs to: `cache_write.1h` belongs to `cache_write`."""
-    return bucket.partition(".")[0]
+    return bucket.partition("@")[0].partition(".")[0]
+
+
+def of_model(bucket: str, model: str) -> str:
+    """The bucket of what another model than the one that answered was billed for, such as an advisor.
+
+    It counts in the totals of its component, and is priced as that model's.
+    """
+    return f"{bucket}@{model}"
 
 
 @dataclass(slots=True)

@@ -126,6 +126,7 @@ class Plan:
             rule
             for rule in self._discounts
             if holds(rule.span, at_ns)
+            and "@" not in line.bucket
             and rule.rank(line.bucket) is not None
             and (rule.unit is None or rule.context == context)
         ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
 
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost, Line, UnpricedReason, unpriced
-from otel_tokenomics.model.usage import Usage
+from otel_tokenomics.model.usage import Usage, of_model
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.tariff import Level, Sheet, Tariff, divided
@@ -31,16 +33,58 @@ def price(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost:
     if usage.source == "missing" or not usage.buckets:
         computed = unpriced("missing_usage")
     elif isinstance(tariff := _tariff_of(facts, reading, book), str):
-        computed = unpriced(tariff)
+        computed = _of_several(facts, reading, at_ns, book) or unpriced(tariff)
     elif (sheet := tariff.at(at_ns)) is None:
         computed = unpriced("unknown_tier")
     else:
         computed = _cost(facts, reading, tariff, sheet, book)
+        if computed.status != "complete":
+            computed = _of_several(facts, reading, at_ns, book) or computed
     reported = reading.reported_cost_femto
     if reported is None:
         return computed
     beside = computed.amount_femto if computed.status == "complete" else None
     return Cost(reported, "complete", "vendor_reported", computed_femto=beside)
+
+
+def _of_several(facts: Facts, reading: Reading, at_ns: int, book: PriceBook) -> Cost | None:
+    """What a usage of several models costs, each part at its own model's prices; `None` if it is of one."""
+    parts: dict[str, dict[str, int]] = {}
+    for bucket, quantity in reading.usage.buckets.items():
+        name, _, model = bucket.partition("@")
+        parts.setdefault(model, {})[name] = quantity
+    if not parts.keys() - {""}:
+        return None
+    return reduce(_together, [_part(facts, reading, *part, at_ns, book) for part in parts.items()])
+
+
+def _part(
+    facts: Facts, reading: Reading, model: str, buckets: Mapping[str, int], at_ns: int, book: PriceBook
+) -> Cost:
+    """What one model's share of a usage costs; `model` is empty for the one that answered."""
+    usage = reading.usage
+    share = Usage(buckets, usage.source, usage.estimator, () if model else usage.flags)
+    named = model or reading.response_model
+    part = replace(reading, usage=share, response_model=named, reported_cost_femto=None)
+    cost = price(facts, part, at_ns, book)
+    if model:
+        cost.lines = tuple([line._replace(bucket=of_model(line.bucket, model)) for line in cost.lines])
+    return cost
+
+
+def _together(first: Cost, second: Cost) -> Cost:
+    """Two shares of one usage: what is known of both, under the first one's price."""
+    known = [cost.amount_femto for cost in (first, second) if cost.amount_femto is not None]
+    whole = first.status == second.status == "complete"
+    return replace(
+        first if known and first.amount_femto is not None else second,
+        amount_femto=sum(known) if known else None,
+        status="complete" if whole else "partial" if known else "unpriced",
+        lines=first.lines + second.lines,
+        unpriced_reason=first.unpriced_reason or second.unpriced_reason,
+        bound=first.bound or second.bound or (None if whole or not known else "lower"),
+        assumption=first.assumption or second.assumption,
+    )
 
 
 UNREADABLE = frozenset({"negative", "not_a_count", "not_all_counted"})

@@ -71,6 +71,12 @@ _REGIONAL_HOSTS: Mapping[str, re.Pattern[str]] = {
 }
 _XAI_REGIONAL = (11, 10)
 
+# OpenAI bills a container by the minute and at least five, 0.03 for 20 minutes of one gigabyte and 0.12, 0.48
+# and 1.92 for 4, 16 and 64: https://developers.openai.com/api/docs/changelog, 2026-06-02, as quoted at
+# https://modeldex.dev/news/openai-switches-container-sessions-to-per-minute-billing-with-a-5-minute-minimum.
+# No response tells the minutes, so that here is the least; before that day each began session cost the whole.
+_CONTAINERS = (("", 1), (".1g", 1), (".4g", 4), (".16g", 16), (".64g", 64))
+
 # Tools for models whose card has no price of their own, by 1,000 uses or by hour. Anthropic fetches for free.
 # https://platform.openai.com/docs/pricing, https://platform.claude.com/docs/en/about-claude/pricing,
 # https://docs.x.ai/docs/models, https://azure.microsoft.com/pricing/details/cognitive-services/openai-service.
@@ -83,7 +89,10 @@ _TOOLS: Mapping[tuple[str, str], Rate] = {
     ("anthropic", "container.ms"): Rate(5 * 10**13, _HOUR_MS),
     ("openai", "tool.web_search"): _SEARCH,
     ("openai", "tool.file_search"): Rate(25 * 10**14, 1000),
-    ("openai", "tool.container"): Rate(3 * 10**13, 1),
+    **{
+        ("openai", f"tool.container{size}"): Rate(75 * 10**11 * gigabytes, 1)
+        for size, gigabytes in _CONTAINERS
+    },
     ("azure", "tool.container"): Rate(33 * 10**12, 1),
     ("x-ai", "tool.web_search"): Rate(5 * 10**15, 1000),
     ("x-ai", "tool.social_search"): Rate(5 * 10**15, 1000),
@@ -111,6 +120,10 @@ _COVERED: Mapping[str, str] = {
 _IMAGES = frozenset({"input.image", "cache_read.image"})
 _LIKE_TEXT = frozenset({"input.audio", "cache_read.audio", "input.video", "cache_read.video"})
 _OPENAI = frozenset({"openai", "azure"})
+# https://community.openai.com/t/search-web-using-openai-api/1363698 quotes the price list: a search by the
+# preview costs 25 for 1,000 with models that do not reason, as much as any other search with those that do.
+_PREVIEW = Rate(25 * 10**15, 1000)
+_NO_REASONING = re.compile(r"^gpt-4(?:o|\.1)\b")
 _OPENAI_CACHE = frozenset({"cache_read", "cache_write", "cache_write.30m"})
 # Components of what is not counted in tokens, as cost is told by component.
 _COMPONENTS: Mapping[str, str] = {
@@ -224,6 +237,8 @@ def _openai_rate(provider: str, model: str, rates: Rates, bucket: str) -> Rate |
         return None
     if bucket == "output.image" and "image" in model:
         return rates.get("output")
+    if bucket == "tool.web_search_preview" and provider == "openai":
+        return _PREVIEW if _NO_REASONING.match(model) else _SEARCH
     if bucket in _OPENAI_CACHE:
         return rates.get("cache_write" if "cache_write" in rates and "write" in bucket else "input")
     if bucket == "cache_write.12h" and "cache_write" in rates and "input" in rates:

@@ -247,8 +247,9 @@ def uncached(usage: Usage) -> Usage:
     buckets: dict[str, int] = {}
     for bucket, quantity in usage.buckets.items():
         component = component_of(bucket)
-        detail = bucket[len(component) :] if component == "cache_read" else ""
-        name = f"input{detail}" if component in ("cache_read", "cache_write") else bucket
+        own, at, model = bucket.partition("@")
+        detail = own[len(component) :] if component == "cache_read" else ""
+        name = f"input{detail}{at}{model}" if component in ("cache_read", "cache_write") else bucket
         buckets[name] = buckets.get(name, 0) + quantity
     return Usage(buckets, usage.source, usage.estimator, usage.flags, usage.details)
 

@@ -99,6 +99,8 @@ def _put_usage(labels: Labels, usage: Usage) -> None:
 def _put_details(labels: Labels, usage: Usage) -> None:
     for bucket, quantity in usage.buckets.items():
         component, _, detail = bucket.partition(".")
+        if "@" in bucket:
+            continue
         if component == "cache_write" and detail:
             labels[names.USAGE_CACHE_WRITE + detail] = quantity
         elif component == "tool":
