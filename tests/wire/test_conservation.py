@@ -1,0 +1,159 @@
+"""What the processes were billed is what arrives: through three tiers, sampling at 1 %, crashes and refusals."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from otel_tokenomics.telemetry import names
+from tests.wire import fleet, load
+from tests.wire.otelcol import Collector
+from tests.wire.sink import Request, Sink, total
+
+CALLS, PROCESSES = 200, 3
+INPUT, CACHED, OUTPUT = (PROCESSES * sum(load.tokens(i)[n] for i in range(CALLS)) for n in range(3))
+NAMES = [f"p{number}" for number in range(PROCESSES)]
+
+
+@dataclass
+class Tiers:
+    """agent -> gateway -> sampling and metrics -> one sink."""
+
+    sink: Sink
+    agent: Collector
+    gateway: Collector
+    sampling: Collector
+    metrics: Collector
+
+    @property
+    def url(self) -> str:
+        """Where applications send."""
+        return f"http://127.0.0.1:{self.agent.grpc}"
+
+    def settle(self) -> None:
+        """Stop the tiers in the order of the flow, so that each hands over what it holds."""
+        for tier in (self.agent, self.gateway, self.sampling, self.metrics):
+            tier.stop()
+
+
+@contextmanager
+def tiers(folder: Path) -> Iterator[Tiers]:
+    """The four collectors and their sink."""
+    with ExitStack() as stack:
+        sink = stack.enter_context(Sink())
+        to = {"TOKENOMICS_OTLP_ENDPOINT": sink.url, "TOKENOMICS_SAMPLING_PERCENT": "1"}
+        sampling = Collector(folder / "sampling", "role-sampling", "backend-otlp", **to)
+        metrics = Collector(folder / "metrics", "role-metrics", "backend-otlp", **to)
+        gateway = Collector(
+            folder / "gateway",
+            "role-gateway",
+            "backend-otlp",
+            TOKENOMICS_SAMPLING=f"127.0.0.1:{sampling.grpc}",
+            TOKENOMICS_METRICS=f"127.0.0.1:{metrics.grpc}",
+            **to,
+        )
+        agent = Collector(folder / "agent", "role-agent", TOKENOMICS_GATEWAY=f"127.0.0.1:{gateway.grpc}")
+        for tier in (sampling, metrics, gateway, agent):
+            stack.enter_context(tier)
+        yield Tiers(sink, agent, gateway, sampling, metrics)
+
+
+def arrived(sink: Sink) -> set[str]:
+    """The response ids of the records at the sink."""
+    return {record[names.RESPONSE_ID] for record in sink.records()}
+
+
+def ledger(sink: Sink) -> dict[str, Decimal]:
+    """What a ledger holds: one amount for each idempotency key, whatever was delivered twice."""
+    rows: dict[str, Decimal] = {}
+    for record in sink.records():
+        amount = Decimal(record[names.COST_EXACT])
+        assert rows.setdefault(record[names.RECORD_KEY], amount) == amount
+    return rows
+
+
+def check_records(sink: Sink) -> None:
+    """Every call is there, and their sum is the bill to the last unit."""
+    assert arrived(sink) == fleet.ids(NAMES, CALLS)
+    rows = ledger(sink)
+    assert len(rows) == CALLS * PROCESSES
+    assert sum(rows.values()) == Decimal(fleet.bill(CALLS, PROCESSES)) / 10**12
+
+
+def check_metrics(sink: Sink) -> None:
+    """Counters agree: tokens exactly, money to the rounding of a double."""
+    found = sink.points()
+    assert total(found, names.METRIC_INPUT_TOKENS) == INPUT
+    assert total(found, names.METRIC_CACHE_READ) == CACHED
+    assert total(found, names.METRIC_OUTPUT_TOKENS) == OUTPUT
+    for metric in (names.METRIC_COST, names.METRIC_ALLOCATION_COST):
+        assert total(found, metric) == pytest.approx(fleet.bill(CALLS, PROCESSES) / 1e12, rel=1e-12)
+
+
+@pytest.mark.parametrize("temporality", ["delta", "cumulative"])
+def test_what_was_sent_is_what_arrives(tmp_path: Path, temporality: str) -> None:
+    prefer = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": temporality}
+    with tiers(tmp_path) as flow:
+        for process in [fleet.start(name, CALLS, flow.url, **prefer) for name in NAMES]:
+            fleet.finish(process)
+        flow.sink.wait(lambda: len(flow.sink.records()) >= CALLS * PROCESSES)
+        flow.sink.wait(lambda: total(flow.sink.points(), names.METRIC_OUTPUT_TOKENS) >= OUTPUT, 20)
+        flow.settle()
+        check_records(flow.sink)
+        assert len(flow.sink.records()) == CALLS * PROCESSES, "nothing failed, so nothing came twice"
+        check_metrics(flow.sink)
+        kept = len(flow.sink.spans())
+        assert kept < CALLS * PROCESSES * 0.1, "spans were not sampled"
+        assert not any(load.SECRET.encode() in request.body for request in flow.sink.requests)
+        assert [tier.complaints() for tier in (flow.agent, flow.gateway)] == [[], []]
+
+
+def trouble() -> Iterator[tuple[int, dict[str, str]]]:
+    """A sink's bad day: throttled, unavailable, hung up, throttled again, then well for ever."""
+    yield from [(429, {"retry-after": "1"})] * 3
+    yield from [(503, {})] * 3
+    yield from [(0, {})] * 3
+    yield from [(429, {}), (502, {}), (504, {})]
+    yield from itertools.repeat((200, {}))
+
+
+def test_kill_9_and_a_failing_sink_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
+    with tiers(tmp_path) as flow:
+        sink, bad_day = flow.sink, trouble()
+
+        def judge(request: Request) -> tuple[int, dict[str, str]]:
+            return next(bad_day) if request.signal == "logs" else (200, {})
+
+        sink.judge = judge
+        processes = [fleet.start(name, CALLS, flow.url, pause_at=CALLS // 2) for name in NAMES]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "half\n"
+        assert process.stdin is not None
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go on\n")
+            process.stdin.flush()
+        flow.agent.stop(signal.SIGKILL)
+        flow.agent.start()
+        flow.gateway.stop(signal.SIGKILL)
+        flow.gateway.start()
+        for process in processes:
+            fleet.finish(process)
+        flow.agent.stop(signal.SIGKILL)
+        flow.gateway.stop(signal.SIGKILL)
+        flow.agent.start()
+        flow.gateway.start()
+        everything = fleet.ids(NAMES, CALLS)
+        assert sink.wait(lambda: arrived(sink) >= everything, 90), f"{len(everything - arrived(sink))} lost"
+        flow.settle()
+        check_records(sink)
+        refused = [request.status for request in sink.requests if request.status != 200]
+        assert {429, 503, 0} <= set(refused), "the sink's bad day did not happen"
