@@ -53,7 +53,12 @@ def call(client: Any, i: int) -> None:
     from opentelemetry import trace
 
     with trace.get_tracer("app").start_as_current_span("agent step") as span:
-        for key in ("gen_ai.input.messages", "input.value", "llm.input_messages.0.message.content", "ai.prompt"):
+        for key in (
+            "gen_ai.input.messages",
+            "input.value",
+            "llm.input_messages.0.message.content",
+            "ai.prompt",
+        ):
             span.set_attribute(key, f"{SECRET} {i}")
         span.add_event("gen_ai.user.message", {"content": SECRET})
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": f"{SECRET} {i}"}])
@@ -64,7 +69,6 @@ def call(client: Any, i: int) -> None:
 def main(name: str, calls: int, pause_at: int = 0) -> None:
     """Make the calls; what is told leaves by the exporters that the environment names."""
     import openai
-
     from tests.support.replies import dumps
     from tests.support.wire import Reply, Wire, http_library
 

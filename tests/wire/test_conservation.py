@@ -11,11 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
-from otel_tokenomics.telemetry import names
 from tests.wire import fleet, load
 from tests.wire.otelcol import Collector
 from tests.wire.sink import Request, Sink, total
+
+from otel_tokenomics.telemetry import names
 
 CALLS, PROCESSES = 200, 3
 INPUT, CACHED, OUTPUT = (PROCESSES * sum(load.tokens(i)[n] for i in range(CALLS)) for n in range(3))
