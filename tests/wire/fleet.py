@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.wire import load
@@ -12,7 +13,9 @@ from tests.wire import load
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(name: str, calls: int, endpoint: str, *, pause_at: int = 0, **more: str) -> subprocess.Popen[str]:
+def start(
+    name: str, calls: int, endpoint: str, *, pause_at: int = 0, settings: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """One application, instrumented from outside, its three signals sent to `endpoint` by gRPC."""
     environment = {
         **os.environ,
@@ -30,7 +33,7 @@ def start(name: str, calls: int, endpoint: str, *, pause_at: int = 0, **more: st
         "OTEL_METRIC_EXPORT_INTERVAL": "300",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         "OTEL_BLRP_SCHEDULE_DELAY": "100",
-        **more,
+        **(settings or {}),
     }
     program = Path(sys.executable).parent / "opentelemetry-instrument"
     script = [sys.executable, str(ROOT / "tests" / "wire" / "load.py"), name, str(calls), str(pause_at)]

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 SECRET = "xyzzy-prompt-text"
+TEXT_KEYS = ("gen_ai.input.messages", "input.value", "llm.input_messages.0.message.content", "ai.prompt")
 MODEL = "gpt-4o-2024-08-06"
 # Of the model's price page: dollars of a million tokens.
 INPUT, CACHED, OUTPUT = 2.5, 1.25, 10.0

@@ -62,7 +62,13 @@ def merged(*names: str) -> list[str]:
 class Collector:
     """One collector. Its ports stay the same when it is started again."""
 
-    def __init__(self, folder: Path, *names: str, extra: Sequence[Path] = (), **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *names: str,
+        extra: Sequence[Path] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.arguments = [*merged(*names), *(part for file in extra for part in ("--config", str(file)))]
@@ -76,7 +82,7 @@ class Collector:
             "TOKENOMICS_HOP_INSECURE": "true",
             "TOKENOMICS_INTERVAL": "500ms",
             "TOKENOMICS_DECISION_WAIT": "500ms",
-            **environment,
+            **(settings or {}),
         }
         self.log: list[str] = []
         self._ready = threading.Event()

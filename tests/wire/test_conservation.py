@@ -1,4 +1,4 @@
-"""What the processes were billed is what arrives: through three tiers, sampling at 1 %, crashes and refusals."""
+"""What was billed is what arrives: through three tiers, sampling at 1 %, crashes and refusals."""
 
 from __future__ import annotations
 
@@ -49,17 +49,21 @@ def tiers(folder: Path) -> Iterator[Tiers]:
     with ExitStack() as stack:
         sink = stack.enter_context(Sink())
         to = {"TOKENOMICS_OTLP_ENDPOINT": sink.url, "TOKENOMICS_SAMPLING_PERCENT": "1"}
-        sampling = Collector(folder / "sampling", "role-sampling", "backend-otlp", **to)
-        metrics = Collector(folder / "metrics", "role-metrics", "backend-otlp", **to)
+        sampling = Collector(folder / "sampling", "role-sampling", "backend-otlp", settings=to)
+        metrics = Collector(folder / "metrics", "role-metrics", "backend-otlp", settings=to)
         gateway = Collector(
             folder / "gateway",
             "role-gateway",
             "backend-otlp",
-            TOKENOMICS_SAMPLING=f"127.0.0.1:{sampling.grpc}",
-            TOKENOMICS_METRICS=f"127.0.0.1:{metrics.grpc}",
-            **to,
+            settings={
+                "TOKENOMICS_SAMPLING": f"127.0.0.1:{sampling.grpc}",
+                "TOKENOMICS_METRICS": f"127.0.0.1:{metrics.grpc}",
+                **to,
+            },
         )
-        agent = Collector(folder / "agent", "role-agent", TOKENOMICS_GATEWAY=f"127.0.0.1:{gateway.grpc}")
+        agent = Collector(
+            folder / "agent", "role-agent", settings={"TOKENOMICS_GATEWAY": f"127.0.0.1:{gateway.grpc}"}
+        )
         for tier in (sampling, metrics, gateway, agent):
             stack.enter_context(tier)
         yield Tiers(sink, agent, gateway, sampling, metrics)
@@ -101,7 +105,7 @@ def check_metrics(sink: Sink) -> None:
 def test_what_was_sent_is_what_arrives(tmp_path: Path, temporality: str) -> None:
     prefer = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": temporality}
     with tiers(tmp_path) as flow:
-        for process in [fleet.start(name, CALLS, flow.url, **prefer) for name in NAMES]:
+        for process in [fleet.start(name, CALLS, flow.url, settings=prefer) for name in NAMES]:
             fleet.finish(process)
         flow.sink.wait(lambda: len(flow.sink.records()) >= CALLS * PROCESSES)
         flow.sink.wait(lambda: total(flow.sink.points(), names.METRIC_OUTPUT_TOKENS) >= OUTPUT, 20)

@@ -45,67 +45,24 @@ RENAMED: Final = {
 }
 """Types that load through an alias, and what they are called now."""
 
-HTTP_CLIENT: Final = dict.fromkeys(
-    [
-        "endpoint",
-        "proxy_url",
-        "tls",
-        "read_buffer_size",
-        "write_buffer_size",
-        "timeout",
-        "headers",
-        "auth",
-        "compression",
-        "compression_params",
-        "max_conns_per_host",
-        "http2_read_idle_timeout",
-        "http2_ping_timeout",
-        "cookies",
-        "force_attempt_http2",
-        "middlewares",
-        "keepalive",
-        "idle_conn_timeout",
-        "max_idle_conns",
-        "max_idle_conns_per_host",
-        "disable_keep_alives",
-        "sending_queue",
-        "traces_endpoint",
-        "metrics_endpoint",
-        "logs_endpoint",
-        "profiles_endpoint",
-        "encoding",
-    ]
-)
-HTTP_SERVER: Final = dict.fromkeys(
-    [
-        "endpoint",
-        "transport",
-        "dialer",
-        "tls",
-        "cors",
-        "auth",
-        "max_request_body_size",
-        "include_metadata",
-        "response_headers",
-        "compression_algorithms",
-        "read_timeout",
-        "read_header_timeout",
-        "write_timeout",
-        "middlewares",
-        "keepalive",
-        "idle_timeout",
-        "keep_alives_enabled",
-        "traces_url_path",
-        "metrics_url_path",
-        "logs_url_path",
-    ]
-)
+HTTP_CLIENT: Final = """
+    endpoint proxy_url tls read_buffer_size write_buffer_size timeout headers auth compression
+    compression_params max_conns_per_host http2_read_idle_timeout http2_ping_timeout cookies
+    force_attempt_http2 middlewares keepalive idle_conn_timeout max_idle_conns max_idle_conns_per_host
+    disable_keep_alives sending_queue traces_endpoint metrics_endpoint logs_endpoint profiles_endpoint
+    encoding
+"""
+HTTP_SERVER: Final = """
+    endpoint transport dialer tls cors auth max_request_body_size include_metadata response_headers
+    compression_algorithms read_timeout read_header_timeout write_timeout middlewares keepalive
+    idle_timeout keep_alives_enabled traces_url_path metrics_url_path logs_url_path
+"""
 RETRY: Final = dict.fromkeys(
     ("enabled", "initial_interval", "max_interval", "max_elapsed_time", "multiplier", "randomization_factor")
 )
 LENIENT: Final[Mapping[str, Mapping[str, Any]]] = {
-    "otlp_http": {**HTTP_CLIENT, "retry_on_failure": RETRY},
-    "otlp": {"protocols": {"grpc": None, "http": HTTP_SERVER}},
+    "otlp_http": {**dict.fromkeys(HTTP_CLIENT.split()), "retry_on_failure": RETRY},
+    "otlp": {"protocols": {"grpc": None, "http": dict.fromkeys(HTTP_SERVER.split())}},
 }
 """Components that ignore keys which they do not know, where they do, and every key that they know.
 
