@@ -22,7 +22,7 @@ from otel_tokenomics.model.money import FEMTO, Cost, Line, decimal_string
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
-from otel_tokenomics.pricing.contracts import CATALOG
+from otel_tokenomics.pricing.contracts_own import CATALOG
 from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
 from otel_tokenomics.report import table

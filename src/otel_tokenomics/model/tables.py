@@ -200,6 +200,10 @@ class Table:
             self.refuse(key, f"must be a table, not {value!r}: {key} = {example}")
         return Table(self._document, (*self.place, key), value, None)
 
+    def item(self, key: str, number: int, keys: tuple[str, ...]) -> Table:
+        """One of the tables in a list, which may hold `keys`."""
+        return Table(self._document, (*self.place, key, number), self.values[key][number], keys)
+
     def table(self, key: str, keys: tuple[str, ...]) -> Table:
         """A table within this one, which may hold `keys`."""
         return Table(self._document, (*self.place, key), self.values[key], keys)

@@ -9,31 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from otel_tokenomics.model.call import Facts, Reading
-from otel_tokenomics.model.money import Cost, Line, UnpricedReason, unpriced
-from otel_tokenomics.model.usage import Usage
+from otel_tokenomics.model.money import Cost, Line
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
 from otel_tokenomics.pricing.contracts_charges import FixedCharge, charges
 from otel_tokenomics.pricing.contracts_file import holds
+from otel_tokenomics.pricing.contracts_own import CATALOG, line_of, own_cost
 from otel_tokenomics.pricing.contracts_parse import read_terms
 from otel_tokenomics.pricing.contracts_terms import ANY, Commitment, Discount, OwnModel, Ratio, Sku, Terms
-from otel_tokenomics.pricing.price import UNREADABLE, divided, price
-
-CATALOG = "own prices"
+from otel_tokenomics.pricing.price import divided, price
 
 _MOST_PLANS = 4096
 _MOST_BUCKETS = 256
 _ALWAYS = 1 << 63
 _STANDARD = frozenset({None, "", "auto", "default", "standard", "on_demand"})
-# One rate stands for another where the user gives none of its own for it.
-_COVERED: Mapping[str, str] = {
-    "input.text": "input",
-    "output.text": "output",
-    "reasoning": "output",
-    "cache_read.text": "cache_read",
-    "cache_write.text": "cache_write",
-    "cache_write.5m": "cache_write",
-}
 _REPORTED = ("vendor_reported", "gateway_reported")
 
 _Agreement = tuple[int, int, int | None]
@@ -99,7 +88,7 @@ class Plan:
                 lines.append(line)
                 total += line.amount_femto
             else:
-                # As `_line`, written out: this is the one place that every discounted charge passes.
+                # As `line_of`, written out: this is the one place that every discounted charge passes.
                 changed = True
                 femto, per, unit = rate
                 quantity = line.quantity
@@ -201,7 +190,7 @@ class Contracts:
         if plan.own and reading.reported_cost_femto is None:
             for model in plan.own:
                 if holds(model.span, at_ns):
-                    return _own_cost(model, reading.usage, self._version)
+                    return own_cost(model, reading.usage, _tier(reading), self._version)
         if plan.mapped is not None:
             facts, reading = _renamed(plan.mapped, facts, reading)
         return price(facts, reading, at_ns, book)
@@ -334,62 +323,11 @@ def _renamed(mapped: Mapped, facts: Facts, reading: Reading) -> tuple[Facts, Rea
     return facts, reading
 
 
-def _own_cost(model: OwnModel, usage: Usage, version: str) -> Cost:
-    """What a response of a model of the user's own cost. It has no list price."""
-    if usage.source == "missing" or not usage.buckets:
-        return unpriced("missing_usage")
-    lines: list[Line] = []
-    whole = True
-    for bucket, quantity in usage.buckets.items():
-        if quantity <= 0:
-            continue
-        rate = model.rates.get(bucket) or model.rates.get(_COVERED.get(bucket, ""))
-        if rate is None:
-            whole = False
-        else:
-            lines.append(_line(vendors.component_billed(bucket), bucket, quantity, rate))
-    if (fee := model.rates.get("requests")) is not None and "requests" not in usage.buckets:
-        lines.append(_line("request", "requests", 1, fee))
-    if not whole and not lines:
-        return unpriced("unsupported_modality")
-    reason: UnpricedReason | None = None if whole else "unsupported_modality"
-    if whole and not UNREADABLE.isdisjoint(usage.flags):
-        reason = "missing_usage"
-    total = _total(lines)
-    return Cost(
-        total,
-        "complete" if reason is None else "partial",
-        "contract" if usage.source == "provider" else "estimated",
-        model.currency,
-        tuple(lines),
-        model.price_id,
-        CATALOG,
-        version,
-        unpriced_reason=reason,
-        bound=None if reason is None and usage.source != "stream_partial" else "lower",
-        contracted_femto=total,
-    )
-
-
 def _cover(cost: Cost, commitment: Commitment) -> None:
     """What a commitment covers is paid for already: nothing is added, however little is known of it."""
     cost.price_id = cost.price_id or f"own/commitment/{commitment.name}"
     cost.lines = tuple(
-        _line(line.component, line.bucket, line.quantity, (0, line.per)) for line in cost.lines
+        line_of(line.component, line.bucket, line.quantity, (0, line.per)) for line in cost.lines
     )
     cost.amount_femto = 0
     cost.status, cost.unpriced_reason, cost.bound = "complete", None, None
-
-
-def _line(component: str, bucket: str, quantity: int, rate: Ratio) -> Line:
-    femto, per = rate
-    product = quantity * femto
-    amount, rest = divmod(product, per)
-    return Line(component, bucket, quantity, femto, per, divided(product, per) if rest else amount)
-
-
-def _total(lines: Iterable[Line]) -> int:
-    total = 0
-    for line in lines:
-        total += line.amount_femto
-    return total

@@ -169,7 +169,7 @@ def _bucket(table: Table, key: str, bucket: str) -> str:
     return bucket
 
 
-_MODEL = ("provider", "id", "rates", "currency", "private", *_WHEN)
+_MODEL = ("provider", "id", "rates", "currency", "private", "context", "tiers", *_WHEN)
 
 
 def _model(table: Table) -> OwnModel:
@@ -180,13 +180,51 @@ def _model(table: Table) -> OwnModel:
     return OwnModel(
         provider=provider,
         id=id,
-        rates={bucket: _rate(rates, bucket) for bucket in rates.values},
+        rates=_rates(rates),
         span=table.period(),
         currency=table.currency(),
         price_id=f"own/{provider}/{id}",
         line=table.line,
         private=_flag(table, "private"),
+        context=_context(table),
+        tiers=_tiers(table),
     )
+
+
+def _rates(rates: Table) -> dict[str, Ratio]:
+    return {bucket: _rate(rates, bucket) for bucket in rates.values}
+
+
+_CONTEXT = ("above", "at_least", "rates")
+
+
+def _context(table: Table) -> dict[int, tuple[str, dict[str, Ratio]]]:
+    """Rates by the number of tokens that a request's whole input must exceed."""
+    example = '[{ above = 200_000, rates = { input = "1.60" } }]'
+    found = table.values.get("context", [])
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        table.refuse("context", f"must be tables in a list, not {found!r}: context = {example}")
+    made: dict[int, tuple[str, dict[str, Ratio]]] = {}
+    for number in range(len(found)):
+        item = table.item("context", number, _CONTEXT)
+        if ("above" in item.values) == ("at_least" in item.values):
+            item.refuse(None, "must have either above, for more than so many tokens, or at_least")
+        above = "above" in item.values
+        begin = item.whole("above" if above else "at_least", 1)
+        start = begin if above else begin - 1
+        if start in made:
+            item.refuse(None, f"begins where another does, above {start} tokens: leave one out")
+        rates = _rates(item.inner("rates", '{ input = "1.60" }'))
+        made[start] = f"gt_{begin}" if above else f"gte_{begin}", rates
+    return made
+
+
+def _tiers(table: Table) -> dict[str, dict[str, Ratio]]:
+    """Rates by service tier."""
+    if "tiers" not in table.values:
+        return {}
+    tiers = table.inner("tiers", '{ batch = { input = "0.40" } }')
+    return {name: _rates(tiers.inner(name, '{ input = "0.40" }')) for name in tiers.values}
 
 
 def _flag(table: Table, key: str) -> bool:

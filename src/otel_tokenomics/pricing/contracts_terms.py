@@ -66,6 +66,8 @@ class OwnModel:
     """A private or fine-tuned model, or one on machines of one's own: rates by bucket.
 
     `price_id` begins with `own`, or is `own/self_hosted/<name>`. `private`: its name is meant as it is.
+    `context` holds the name and the rates of requests whose whole input exceeds so many tokens, `tiers` the
+    rates of service tiers; both only what differs. Without any `tiers` the service tier makes no difference.
     """
 
     provider: str
@@ -76,6 +78,8 @@ class OwnModel:
     price_id: str = ""
     line: int = 0
     private: bool = False
+    context: Mapping[int, tuple[str, Mapping[str, Ratio]]] = field(default_factory=dict)
+    tiers: Mapping[str, Mapping[str, Ratio]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
