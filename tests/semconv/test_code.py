@@ -3,24 +3,55 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from tests.ledger._support import priced, record
+from tools.collector import words
 from tools.semconv.constants import owners
 from tools.semconv.registry import load
 from tools.semconv.source import SEMCONV
 
 from otel_tokenomics.ledger.row import COLUMNS
-from otel_tokenomics.model.attribution import OWNERS
+from otel_tokenomics.model.attribution import OWNERS, Attribution
 from otel_tokenomics.model.call import Outcome
-from otel_tokenomics.model.money import CostBound, CostMethod, CostStatus, UnpricedReason
-from otel_tokenomics.model.usage import UsageSource
-from otel_tokenomics.telemetry import names
+from otel_tokenomics.model.money import CostBound, CostMethod, CostStatus, UnpricedReason, unpriced
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.model.usage import MISSING, Usage, UsageSource
+from otel_tokenomics.telemetry import instruments, names
+from otel_tokenomics.telemetry.accounts import ACCOUNTS
+from otel_tokenomics.telemetry.instruments import INSTRUMENTS
+from otel_tokenomics.telemetry.metrics import Metrics
 
 SOURCES = SEMCONV.parent / "src" / "otel_tokenomics"
 REGISTRY = load()
+
+
+@pytest.fixture
+def clean() -> Iterator[None]:
+    """The process's totals at zero, before and after."""
+    ACCOUNTS.reset()
+    yield
+    ACCOUNTS.reset()
+
+
+def everything() -> list[UsageRecord]:
+    """Records that between them reach every metric."""
+    owned = Attribution("t", "p", "f", "c", "tenant", "u", "s", {"tag": "x"})
+    streamed = record(attribution=owned, first_chunk_ns=5, error_type="APIError", outcome="error")
+    streamed.facts.stream = True
+    tool = Usage({"input": 1, "input.audio": 2, "output": 1, "tool.web_search": 1}, flags=("mismatch",))
+    return [
+        streamed,
+        record(usage=tool, attribution=owned),
+        record(usage=MISSING, cost=unpriced("missing_usage")),
+        record(cost=priced(method="vendor_reported", lines=())),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,3 +89,56 @@ def test_no_name_is_written_outside_the_module_of_names() -> None:
         for name in written.findall(path.read_text("utf-8"))
     }
     assert found == set()
+
+
+@pytest.mark.usefixtures("clean")
+def test_no_label_is_outside_what_the_registry_allows() -> None:
+    """Every counter and histogram that one of everything makes has only labels that its metric may have."""
+    reader = InMemoryMetricReader()
+    metrics = Metrics(MeterProvider([reader]), legacy=True)
+    metrics.publish()
+    for told in everything():
+        metrics.record(told, None)
+    data = reader.get_metrics_data()
+    assert data is not None
+    seen: dict[str, set[str]] = {}
+    for point_of in data.resource_metrics[0].scope_metrics[0].metrics:
+        about = INSTRUMENTS[point_of.name]
+        assert (point_of.unit, point_of.description) == (about.unit, about.brief)
+        for point in point_of.data.data_points:
+            labels = set(point.attributes or {})
+            assert labels <= about.labels
+            seen.setdefault(point_of.name, set()).update(labels)
+    assert names.CACHE_TTL in seen[names.METRIC_CACHE_WRITE]
+    assert names.CACHE_TTL not in seen[names.METRIC_INPUT_TOKENS]
+    assert names.COST_SOURCE in seen[names.METRIC_OPERATION_COST]
+    assert names.COST_CURRENCY not in seen[names.METRIC_ALLOCATION_TOKENS]
+    assert seen.keys() == INSTRUMENTS.keys() - {names.METRIC_FAULTS, names.METRIC_OVERFLOWS}
+
+
+def test_every_constant_is_used() -> None:
+    """What nothing uses is not emitted: it must be marked as pending, and then has no constant."""
+    made = {Path(str(names.__file__)), Path(str(instruments.__file__))}
+    code = "".join(path.read_text("utf-8") for path in SOURCES.rglob("*.py") if path not in made)
+    constants = {name for name in vars(names) if name.isupper() and isinstance(getattr(names, name), str)}
+    owned = {name for name in constants if getattr(names, name) in names.OWNER_ATTRIBUTES.values()}
+    used = set(re.findall(r"\b(?:names\.)?([A-Z][A-Z_]+)\b", code))
+    assert constants - owned - used == set()
+
+
+def test_the_collector_lets_exactly_the_labels_pass() -> None:
+    """Of metrics a user opts in to nothing more; its own label tells two collectors apart."""
+    allowed = {a.key for a in REGISTRY.attributes.values() if a.label and not a.pending}
+    assert set(words.LABELS) - {"tokenomics.writer"} <= allowed
+    assert not any(a.key in words.LABELS for a in REGISTRY.attributes.values() if a.tier in ("S", "E", "M3"))
+
+
+@pytest.mark.parametrize("key", [a.key for a in REGISTRY.attributes.values() if a.about.get("content")])
+def test_the_collector_strips_what_holds_text(key: str) -> None:
+    written = f"{key}.customer" if REGISTRY.attributes[key].template else key
+    assert any(re.fullmatch(pattern, written) for pattern in words.TEXT)
+
+
+@pytest.mark.parametrize("key", [a.key for a in REGISTRY.attributes.values() if a.tier])
+def test_the_collector_strips_nothing_that_the_convention_needs(key: str) -> None:
+    assert not any(re.fullmatch(pattern, key) for pattern in words.TEXT)

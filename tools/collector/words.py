@@ -4,31 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.instruments import INSTRUMENTS
 
 LABELS: Final = (
-    names.OPERATION,
-    names.PROVIDER,
-    names.REQUEST_MODEL,
-    names.RESPONSE_MODEL,
-    names.TOKEN_MODALITY,
-    names.TOKEN_TYPE,
-    names.TOOL_NAME,
-    names.COST_CURRENCY,
-    names.COST_SOURCE,
-    names.COST_COMPONENT,
-    names.COST_STATUS,
-    names.COST_METHOD,
-    names.COST_UNPRICED_REASON,
-    names.USAGE_SOURCE,
-    names.USAGE_FLAGS,
-    names.SERVICE_TIER,
-    names.ATTEMPT_OUTCOME,
-    names.ERROR_TYPE,
-    names.TEAM,
-    names.PROJECT,
-    names.FEATURE,
-    names.COST_CENTER,
+    *sorted({label for about in INSTRUMENTS.values() for label in about.labels}),
     "tokenomics.writer",
 )
 """What may be a label of a metric that leaves: enumerations, models, tools, owners; no ids, no users."""

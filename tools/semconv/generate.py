@@ -11,6 +11,7 @@ from tools.semconv.source import OWN, SEMCONV, manifest
 
 ROOT = SEMCONV.parent
 NAMES = "src/otel_tokenomics/telemetry/names.py"
+INSTRUMENTS = "src/otel_tokenomics/telemetry/instruments.py"
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -20,6 +21,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     registry = load(semconv)
     return {
         root / NAMES: names(registry, semconv),
+        root / INSTRUMENTS: instruments(registry, semconv),
     }
 
 
@@ -38,6 +40,22 @@ def names(registry: Registry, semconv: Path) -> str:
         constants=known,
         owners={owner: by_value[attribute.key] for owner, attribute in owners(registry).items()},
     )
+
+
+def instruments(registry: Registry, semconv: Path) -> str:
+    """The module of metrics. A label that is pending, or that only others set, is not among those allowed."""
+    known = constants(registry, semconv)
+    labels = {constant.value: constant.name for constant in known["attributes"]}
+    metrics = []
+    for constant in known["metrics"]:
+        metric = registry.metrics[constant.value]
+        allowed = sorted(
+            labels[key] for key in metric.uses if registry.attributes[key].label and key in labels
+        )
+        about = {"constant": constant.name, "unit": metric.unit, "brief": metric.brief, "labels": allowed}
+        metrics.append({**about, "bounds": metric.about.get("bounds")})
+    allocation = [owner for owner, attribute in owners(registry).items() if attribute.tier == "M2"]
+    return _render("instruments.py.j2", metrics=metrics, allocation=allocation)
 
 
 def _holds(path: Path, text: str) -> bool:

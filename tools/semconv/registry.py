@@ -54,6 +54,11 @@ class Attribute:
         return frozenset({member.value for member in self.members} | set(self.about.get("further", ())))
 
     @property
+    def label(self) -> bool:
+        """Whether some metric may have the attribute without being asked to."""
+        return self.tier in ("M", "M2")
+
+    @property
     def tier(self) -> str | None:
         """Where the attribute may stand: `M`, `M2`, `M3`, `S`, `E` or `R`."""
         return self.about.get("tier")
@@ -85,13 +90,18 @@ class Signal:
     level: str
     origin: str
     deprecated: str | None
-    pending: str | None
+    about: dict[str, Any]
     uses: dict[str, Use]
     instrument: str = ""
     unit: str = ""
     value_type: str = ""
     span_kind: str = ""
     span_name: str = ""
+
+    @property
+    def pending(self) -> str | None:
+        """Why nothing emits the signal yet."""
+        return self.about.get("pending")
 
 
 @dataclass(slots=True)
@@ -157,6 +167,7 @@ def _add_signals(registry: Registry, kind: str, files: list[Document]) -> None:
     for file in files:
         for raw in file.section(f"{kind}_refinements"):
             into[raw["ref"]].uses.update(_uses(registry, raw))
+            into[raw["ref"]].about.update(remarks(raw))
 
 
 def _attribute(raw: Raw, origin: str) -> Attribute:
@@ -205,7 +216,7 @@ def _signal(registry: Registry, kind: str, raw: Raw, origin: str) -> Signal:
         level=raw.get("requirement_level", "recommended"),
         origin=origin,
         deprecated=_deprecated(raw),
-        pending=remarks(raw).get("pending"),
+        about=dict(remarks(raw)),
         uses=_uses(registry, raw),
         instrument=raw.get("instrument", ""),
         unit=raw.get("unit", ""),

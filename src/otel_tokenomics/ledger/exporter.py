@@ -137,7 +137,7 @@ class LedgerExporter(LogRecordExporter):
     def _origin(self) -> tuple[str | None, str | None]:
         """Service and run."""
         resource = self._own_resource()
-        return _known(resource.get("service.name")), _known(resource.get(names.RUN_ID))
+        return _known(resource.get(names.SERVICE)), _known(resource.get(names.RUN_ID))
 
     def _write(self) -> bool:
         assert self._ledger is not None

@@ -249,7 +249,7 @@ def _flags(value: object) -> str | None:
 
 def _service(resource: Mapping[str, Any]) -> str | None:
     """`service.name`, unless it is the SDK's word for not knowing."""
-    name = _text(resource.get("service.name"))
+    name = _text(resource.get(names.SERVICE))
     return None if name is None or name.startswith(_UNKNOWN_SERVICE) else name
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from otel_tokenomics.model.usage import component_of
+from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
 from otel_tokenomics.pricing.cards import Card, Rate, Rates
 
 # `gen_ai.provider.name` -> the catalogue's provider, where the two differ.
@@ -125,19 +125,28 @@ _OPENAI = frozenset({"openai", "azure"})
 _PREVIEW = Rate(25 * 10**15, 1000)
 _NO_REASONING = re.compile(r"^gpt-4(?:o|\.1)\b")
 _OPENAI_CACHE = frozenset({"cache_read", "cache_write", "cache_write.30m"})
-# Components of what is not counted in tokens, as cost is told by component.
+# The convention's components of a cost, and those of what is not counted in tokens. What is in neither is a
+# piece of work.
+_TOLD = frozenset({*TOKEN_COMPONENTS, "tool"})
 _COMPONENTS: Mapping[str, str] = {
-    "audio.ms": "input",
+    "audio": "input",
+    "input_audio": "input",
+    "output_audio": "output",
     "characters": "input",
-    "container.ms": "tool",
+    "pages": "input",
+    "pixels": "input",
+    "container": "tool",
+    "image": "output",
     "images": "output",
-    "requests": "request",
+    "seconds": "output",
+    "video": "output",
 }
 
 
 def component_billed(bucket: str) -> str:
-    """The component that a bucket's charge belongs to."""
-    return _COMPONENTS.get(bucket) or component_of(bucket)
+    """The component that a bucket's charge belongs to, one of the convention's."""
+    component = component_of(bucket)
+    return component if component in _TOLD else _COMPONENTS.get(component, "request")
 
 
 def catalogued(provider: str) -> str:

@@ -28,7 +28,7 @@ from otel_tokenomics.telemetry.cubes import (
     Rows,
     Values,
 )
-from otel_tokenomics.telemetry.labels import cost_source, modality_of, operation_of, tier_of
+from otel_tokenomics.telemetry.labels import cost_source, modality_of, operation_of, tier_of, ttl_of
 
 
 class Key(NamedTuple):
@@ -169,11 +169,12 @@ class Accounts:
         return row
 
     def tokens(self, components: tuple[str, ...]) -> dict[Detail, int]:
-        """Tokens of some components together, by key and modality."""
+        """Tokens by key and modality, of some components together, or of one with its time to live."""
         sums: dict[Detail, int] = {}
         with self._lock:
             for component in components:
-                for row, quantity in self._tokens[component].items():
+                for fine, quantity in self._tokens[component].items():
+                    row = fine if len(components) == 1 else fine._replace(why="")
                     sums[row] = sums.get(row, 0) + quantity
         return sums
 
@@ -231,7 +232,8 @@ class Accounts:
         for bucket, quantity in usage.buckets.items():
             component = component_of(bucket)
             if component in TOKEN_COMPONENTS:
-                self._tokens[component].add(Detail(key, modality_of(bucket)), quantity)
+                ttl = ttl_of(bucket) if component == "cache_write" else ""
+                self._tokens[component].add(Detail(key, modality_of(bucket), ttl), quantity)
                 tokens += quantity
             elif component == "tool":
                 tool = self._tool_names.admit(bucket[5:]) or OTHER

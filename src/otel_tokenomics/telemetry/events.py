@@ -19,6 +19,7 @@ from otel_tokenomics.model.money import Cost, Line, as_double, decimal_string
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import Usage, component_of
 from otel_tokenomics.telemetry import names, outbox
+from otel_tokenomics.telemetry.labels import region_of
 from otel_tokenomics.version import __version__
 
 SCOPE: Final = "otel_tokenomics"
@@ -175,6 +176,8 @@ def _put_facts(known: dict[str, AttributeValue], facts: Facts, reading: Reading)
         known[names.RESPONSE_ID] = reading.response_id
     if reading.service_tier is not None:
         known[names.SERVICE_TIER_REPORTED] = reading.service_tier
+    if (region := region_of(reading)) is not None:
+        known[names.INFERENCE_REGION] = region
 
 
 def _put_cost(known: dict[str, AttributeValue], cost: Cost) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from opentelemetry.util.types import AttributeValue
 
 from otel_tokenomics.model.call import Facts, Reading
@@ -17,11 +19,32 @@ _TIERS = {
     "default": "standard",
     "auto": "standard",
     "standard": "standard",
+    "on_demand": "standard",
     "flex": "flex",
     "batch": "batch",
     "priority": "priority",
     "fast": "priority",
+    "reserved": "provisioned",
+    "provisioned_throughput": "provisioned",
 }
+_OPENAI: Final = ("openai", "azure.ai.openai")
+_MODALITIES: Final = {
+    ("input", "image"): (names.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,),
+    ("input", "audio"): (names.GEN_AI_USAGE_AUDIO_INPUT_TOKENS,),
+    ("cache_read", "image"): (
+        names.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,
+        names.GEN_AI_USAGE_IMAGE_CACHE_READ_INPUT_TOKENS,
+    ),
+    ("cache_read", "audio"): (
+        names.GEN_AI_USAGE_AUDIO_INPUT_TOKENS,
+        names.GEN_AI_USAGE_AUDIO_CACHE_READ_INPUT_TOKENS,
+    ),
+    ("cache_write", "image"): (names.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,),
+    ("cache_write", "audio"): (names.GEN_AI_USAGE_AUDIO_INPUT_TOKENS,),
+    ("output", "image"): (names.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS,),
+    ("output", "audio"): (names.GEN_AI_USAGE_AUDIO_OUTPUT_TOKENS,),
+}
+"""The inclusive counts that a disjoint bucket of a modality is part of. OpenTelemetry has none of video."""
 
 
 def operation_of(facts: Facts) -> str:
@@ -31,7 +54,14 @@ def operation_of(facts: Facts) -> str:
 
 def tier_of(reading: Reading) -> str:
     """The tier at which the response was served, in the convention's words."""
+    if reading.speed == "fast":
+        return "priority"
     return _TIERS.get(reading.service_tier, "unknown")
+
+
+def region_of(reading: Reading) -> str | None:
+    """Where the response says it was made."""
+    return None if reading.inference_geo == "not_available" else reading.inference_geo
 
 
 def request_labels(facts: Facts) -> Labels:
@@ -63,8 +93,7 @@ def record_labels(record: UsageRecord) -> Labels:
     if record.billed or record.possibly_billed:
         _put_usage(labels, reading.usage)
         _put_cost(labels, record.cost)
-        if reading.service_tier is not None:
-            labels[names.SERVICE_TIER] = tier_of(reading)
+        _put_service(labels, record.facts.provider, reading)
         if record.attempts > 1:
             labels[names.ATTEMPT_COUNT] = record.attempts
         for owner, value in record.attribution.owners().items():
@@ -72,6 +101,15 @@ def record_labels(record: UsageRecord) -> Labels:
     if record.possibly_billed:
         labels[names.ATTEMPTS_POSSIBLY_BILLED] = record.possibly_billed
     return labels
+
+
+def _put_service(labels: Labels, provider: str, reading: Reading) -> None:
+    if reading.service_tier is not None or reading.speed is not None:
+        labels[names.SERVICE_TIER] = tier_of(reading)
+        if reading.service_tier is not None and provider in _OPENAI:
+            labels[names.OPENAI_SERVICE_TIER] = reading.service_tier
+    if (region := region_of(reading)) is not None:
+        labels[names.INFERENCE_REGION] = region
 
 
 def _put_usage(labels: Labels, usage: Usage) -> None:
@@ -90,13 +128,14 @@ def _put_usage(labels: Labels, usage: Usage) -> None:
         labels[names.CACHE_CREATION_TOKENS] = part
     if (part := tokens.get("reasoning")) is not None:
         labels[names.REASONING_TOKENS] = part
-    if len(tokens) != len(usage.buckets):
+    if usage.details or not usage.buckets.keys() <= tokens.keys():
         _put_details(labels, usage)
     if usage.flags:
         labels[names.USAGE_FLAGS] = usage.flags
 
 
 def _put_details(labels: Labels, usage: Usage) -> None:
+    inclusive: dict[str, int] = {}
     for bucket, quantity in usage.buckets.items():
         component, _, detail = bucket.partition(".")
         if "@" in bucket:
@@ -105,10 +144,9 @@ def _put_details(labels: Labels, usage: Usage) -> None:
             labels[names.USAGE_CACHE_WRITE + detail] = quantity
         elif component == "tool":
             labels[names.USAGE_TOOL_REQUEST + detail] = quantity
-        elif component == "input" and detail:
-            labels[f"gen_ai.usage.{detail}.input_tokens"] = quantity
-        elif component == "output" and detail:
-            labels[f"gen_ai.usage.{detail}.output_tokens"] = quantity
+        for name in _MODALITIES.get((component, detail), ()):
+            inclusive[name] = inclusive.get(name, 0) + quantity
+    labels.update(inclusive)
     if (rejected := usage.details.get("rejected_prediction")) is not None:
         labels[names.USAGE_REJECTED_PREDICTION] = rejected
 
@@ -133,6 +171,7 @@ def _put_cost(labels: Labels, cost: Cost) -> None:
         (names.COST_BOUND, cost.bound),
         (names.COST_ASSUMPTION, cost.assumption),
         (names.PRICE_ID, cost.price_id),
+        (names.PRICE_CATALOG, cost.catalog),
         (names.PRICE_CATALOG_VERSION, cost.catalog_version),
         (names.PRICE_EFFECTIVE_DATE, cost.effective_date),
         (names.PRICE_TIER, cost.tier),
@@ -157,6 +196,12 @@ def component_amounts(cost: Cost) -> dict[str, int]:
 
 
 def modality_of(bucket: str) -> str:
-    """The modality of a token bucket, where the provider gives one."""
+    """The modality of a token bucket, where the provider gives one and OpenTelemetry has a word for it."""
     detail = bucket.partition(".")[2]
-    return detail if detail in ("audio", "image", "video", "text") else "unknown"
+    return detail if detail in ("audio", "image", "text") else "unknown"
+
+
+def ttl_of(bucket: str) -> str:
+    """The time to live of a bucket of tokens written to a cache, `unknown` where the provider gives none."""
+    detail = bucket.partition("@")[0].partition(".")[2]
+    return "unknown" if detail in ("", "audio", "image", "text", "video") else detail

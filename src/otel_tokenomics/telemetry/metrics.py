@@ -6,8 +6,9 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import (
@@ -26,14 +27,11 @@ from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS
 from otel_tokenomics.telemetry import names, outbox
 from otel_tokenomics.telemetry.accounts import ACCOUNTS, Distribution, Key, Owner
-from otel_tokenomics.telemetry.labels import Labels, operation_of
+from otel_tokenomics.telemetry.instruments import ALLOCATION_OWNERS, INSTRUMENTS
+from otel_tokenomics.telemetry.labels import Labels, cost_source, operation_of
 from otel_tokenomics.version import __version__
 
-_SECONDS = tuple(0.01 * 2**power for power in range(14))
-_TOKENS = tuple(4**power for power in range(14))
-_MONEY = tuple(1e-6 * 4**power for power in range(14))
 _MANY = 256
-_OVERFLOWS = "Operations that show `_OTHER` for a value, by the label or metric that was full."
 
 _folding = threading.RLock()
 _waiting: deque[tuple[Metrics, UsageRecord, Context | None]] = deque()
@@ -50,10 +48,8 @@ class Metrics:
         meter = (provider or get_meter_provider()).get_meter("otel_tokenomics", __version__, names.SCHEMA_URL)
         self._labels: dict[Distribution, Labels] = {}
         self._histograms(meter)
-        self._legacy = _legacy_histogram(meter) if legacy else None
-        self._token_counters(meter)
-        self._other_counters(meter)
-        self._self_counters(meter)
+        self._legacy = _histogram(meter, names.METRIC_LEGACY_TOKENS) if legacy else None
+        self._counters(meter)
 
     def publish(self) -> None:
         """From now on the totals go out through this provider, and through no earlier one."""
@@ -89,9 +85,8 @@ class Metrics:
                 if total is not None:
                     self._legacy.record(total, {**labels, names.TOKEN_TYPE: kind}, context)
         if cost.amount_femto is not None:
-            self._cost.record(
-                as_double(cost.amount_femto), {**labels, names.COST_CURRENCY: cost.currency}, context
-            )
+            told = {**labels, names.COST_CURRENCY: cost.currency, names.COST_SOURCE: cost_source(cost)}
+            self._cost.record(as_double(cost.amount_femto), told, context)
 
     def _labels_of(self, record: UsageRecord, error: str | None = None) -> Labels:
         """The labels of the histograms, built once for each row."""
@@ -106,82 +101,17 @@ class Metrics:
         return labels
 
     def _histograms(self, meter: Meter) -> None:
-        self._duration = meter.create_histogram(
-            names.METRIC_DURATION,
-            "s",
-            "Duration of inference calls.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self._first_chunk = meter.create_histogram(
-            names.METRIC_FIRST_CHUNK,
-            "s",
-            "Time to the first chunk of streamed responses.",
-            explicit_bucket_boundaries_advisory=_SECONDS,
-        )
-        self._input = meter.create_histogram(
-            names.METRIC_OPERATION_INPUT,
-            "{token}",
-            "Input tokens of one operation, cached ones included.",
-            explicit_bucket_boundaries_advisory=_TOKENS,
-        )
-        self._output = meter.create_histogram(
-            names.METRIC_OPERATION_OUTPUT,
-            "{token}",
-            "Output tokens of one operation, reasoning included.",
-            explicit_bucket_boundaries_advisory=_TOKENS,
-        )
-        self._cost = meter.create_histogram(
-            names.METRIC_OPERATION_COST,
-            "{currency_unit}",
-            "Cost of one operation.",
-            explicit_bucket_boundaries_advisory=_MONEY,
-        )
+        self._duration = _histogram(meter, names.METRIC_DURATION)
+        self._first_chunk = _histogram(meter, names.METRIC_FIRST_CHUNK)
+        self._input = _histogram(meter, names.METRIC_OPERATION_INPUT)
+        self._output = _histogram(meter, names.METRIC_OPERATION_OUTPUT)
+        self._cost = _histogram(meter, names.METRIC_OPERATION_COST)
 
-    def _token_counters(self, meter: Meter) -> None:
-        for name, components, brief in (
-            (names.METRIC_INPUT_TOKENS, INPUT_COMPONENTS, "Input tokens, cached ones included."),
-            (names.METRIC_OUTPUT_TOKENS, OUTPUT_COMPONENTS, "Output tokens, reasoning included."),
-            (names.METRIC_CACHE_READ, ("cache_read",), "Input tokens read from a cache."),
-            (names.METRIC_CACHE_WRITE, ("cache_write",), "Input tokens written to a cache."),
-            (names.METRIC_REASONING, ("reasoning",), "Output tokens spent on reasoning."),
-        ):
-            self._counter(meter, name, "{token}", brief, partial(_tokens, components))
+    def _counters(self, meter: Meter) -> None:
+        for name, observe in _OBSERVED.items():
+            self._counter(meter, name, observe)
 
-    def _other_counters(self, meter: Meter) -> None:
-        unit = "{currency_unit}"
-        self._counter(meter, names.METRIC_COST, unit, "Money spent on inference, by component.", _costs)
-        self._counter(
-            meter, names.METRIC_TOOL_REQUESTS, "{request}", "Billed server-side tool requests.", _tools
-        )
-        self._counter(
-            meter,
-            names.METRIC_UNPRICED,
-            "{operation}",
-            "Operations whose cost is partial or unknown.",
-            _unpriced,
-        )
-        self._counter(
-            meter,
-            names.METRIC_ESTIMATED,
-            "{operation}",
-            "Operations whose usage the provider did not report.",
-            _estimated,
-        )
-        self._counter(meter, names.METRIC_ALLOCATION_COST, unit, "The same money by owner.", _owner_costs)
-        self._counter(
-            meter, names.METRIC_ALLOCATION_TOKENS, "{token}", "The same tokens by owner.", _owner_tokens
-        )
-
-    def _self_counters(self, meter: Meter) -> None:
-        for name, unit, brief, observe in (
-            (names.METRIC_FAULTS, "{fault}", "Faults of the instrumentation itself.", _faults),
-            (names.METRIC_USAGE_FLAGS, "{operation}", "Usage that did not add up, by flaw.", _flags),
-            (names.METRIC_RECORDS_LOST, "{record}", "Usage records that no ledger took.", _lost),
-            (names.METRIC_OVERFLOWS, "{operation}", _OVERFLOWS, _overflows),
-        ):
-            self._counter(meter, name, unit, brief, observe)
-
-    def _counter(self, meter: Meter, name: str, unit: str, brief: str, observe: Observe) -> None:
+    def _counter(self, meter: Meter, name: str, observe: Observe) -> None:
         mine = weakref.ref(self)
 
         def callback(options: CallbackOptions) -> Iterable[Observation]:
@@ -189,16 +119,14 @@ class Metrics:
             current = Metrics._publishing
             return list(observe()) if current is not None and current() is mine() else []
 
-        meter.create_observable_counter(name, [callback], unit, brief)
+        about = INSTRUMENTS[name]
+        meter.create_observable_counter(name, [callback], about.unit, about.brief)
 
 
-def _legacy_histogram(meter: Meter) -> Histogram:
-    """The metric that dashboards made before the counters read."""
+def _histogram(meter: Meter, name: str) -> Histogram:
+    about = INSTRUMENTS[name]
     return meter.create_histogram(
-        names.METRIC_LEGACY_TOKENS,
-        "{token}",
-        "Tokens of one operation, by type.",
-        explicit_bucket_boundaries_advisory=_TOKENS,
+        name, about.unit, about.brief, explicit_bucket_boundaries_advisory=about.bounds
     )
 
 
@@ -251,7 +179,10 @@ def _full_labels(key: Key) -> Labels:
 
 def _tokens(components: tuple[str, ...]) -> Iterator[Observation]:
     for row, quantity in ACCOUNTS.tokens(components).items():
-        yield Observation(quantity, {**_full_labels(row.key), names.TOKEN_MODALITY: row.what})
+        labels = {**_full_labels(row.key), names.TOKEN_MODALITY: row.what}
+        if row.why:
+            labels[names.CACHE_TTL] = row.why
+        yield Observation(quantity, labels)
 
 
 def _costs() -> Iterator[Observation]:
@@ -285,8 +216,8 @@ def _estimated() -> Iterator[Observation]:
 
 
 def _owner_labels(owner: Owner) -> Labels:
-    labels: Labels = {names.PROVIDER: owner.provider, names.COST_CURRENCY: owner.currency}
-    for name in ("team", "project", "feature", "cost_center"):
+    labels: Labels = {names.PROVIDER: owner.provider}
+    for name in ALLOCATION_OWNERS:
         if (value := getattr(owner, name)) is not None:
             labels[names.OWNER_ATTRIBUTES[name]] = value
     return labels
@@ -294,11 +225,15 @@ def _owner_labels(owner: Owner) -> Labels:
 
 def _owner_costs() -> Iterator[Observation]:
     for owner, cost in ACCOUNTS.owner_cost():
-        yield Observation(as_double(cost), _owner_labels(owner))
+        yield Observation(as_double(cost), {**_owner_labels(owner), names.COST_CURRENCY: owner.currency})
 
 
 def _owner_tokens() -> Iterator[Observation]:
-    for owner, tokens in ACCOUNTS.owner_tokens():
+    sums: dict[Owner, int] = {}
+    for paying, tokens in ACCOUNTS.owner_tokens():
+        owner = paying._replace(currency="")
+        sums[owner] = sums.get(owner, 0) + tokens
+    for owner, tokens in sums.items():
         yield Observation(tokens, _owner_labels(owner))
 
 
@@ -319,6 +254,25 @@ def _lost() -> Iterator[Observation]:
 def _overflows() -> Iterator[Observation]:
     for name, quantity in ACCOUNTS.overflows().items():
         yield Observation(quantity, {names.SELF_CAUSE: name})
+
+
+_OBSERVED: Final[Mapping[str, Observe]] = {
+    names.METRIC_INPUT_TOKENS: partial(_tokens, INPUT_COMPONENTS),
+    names.METRIC_OUTPUT_TOKENS: partial(_tokens, OUTPUT_COMPONENTS),
+    names.METRIC_CACHE_READ: partial(_tokens, ("cache_read",)),
+    names.METRIC_CACHE_WRITE: partial(_tokens, ("cache_write",)),
+    names.METRIC_REASONING: partial(_tokens, ("reasoning",)),
+    names.METRIC_COST: _costs,
+    names.METRIC_TOOL_REQUESTS: _tools,
+    names.METRIC_UNPRICED: _unpriced,
+    names.METRIC_ESTIMATED: _estimated,
+    names.METRIC_ALLOCATION_COST: _owner_costs,
+    names.METRIC_ALLOCATION_TOKENS: _owner_tokens,
+    names.METRIC_FAULTS: _faults,
+    names.METRIC_USAGE_FLAGS: _flags,
+    names.METRIC_RECORDS_LOST: _lost,
+    names.METRIC_OVERFLOWS: _overflows,
+}
 
 
 def _after_fork_in_child() -> None:
