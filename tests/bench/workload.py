@@ -125,7 +125,8 @@ def _anthropic_pieces() -> Iterator[bytes]:
 
 
 def _event(event: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(event).encode() + b"\n\n"
+    # As compact as the providers write it.
+    return b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n"
 
 
 def _named(event: dict[str, Any]) -> bytes:

@@ -17,17 +17,21 @@ _MOST_HELD = 16 << 20
 
 
 class UsageLines:
-    """Server-sent events: the payloads of the lines that carry a usage object."""
+    """Server-sent events: the payloads of the lines that carry a usage object.
 
-    __slots__ = ("_held", "_size", "done")
+    `between_lines`: no line is unfinished. `done`: the stream has said `[DONE]`.
+    """
+
+    __slots__ = ("_held", "_size", "between_lines", "done")
 
     def __init__(self) -> None:
         self._held: list[bytes] = []
         self._size = 0
+        self.between_lines = True
         self.done = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Payloads completed by `data`. Sets `done` when the stream says `[DONE]`."""
+        """Payloads completed by `data`."""
         cut = max(data.rfind(b"\n"), data.rfind(b"\r"))
         if cut < 0:
             self._hold(data)
@@ -37,16 +41,12 @@ class UsageLines:
             whole = b"".join((*self._held, whole))
             self._held.clear()
         self._size = 0
+        self.between_lines = True
         if cut + 1 < len(data):
             self._hold(data[cut + 1 :])
         if b"[DONE]" in whole:
             self.done = True
         return list(_payloads(whole)) if _USAGE.search(whole) else []
-
-    @property
-    def between_lines(self) -> bool:
-        """Whether no line is unfinished."""
-        return not self._held
 
     def rest(self) -> list[bytes]:
         """Payloads of a last line that was never ended."""
@@ -56,8 +56,9 @@ class UsageLines:
         self._size += len(data)
         if self._size > _MOST_HELD:
             self._held.clear()
-            return
-        self._held.append(data)
+        else:
+            self._held.append(data)
+        self.between_lines = not self._held
 
 
 def _payloads(text: bytes) -> Iterator[bytes]:
@@ -70,6 +71,8 @@ class UsageFrames:
     """Amazon's event stream: each frame's payload holds one event, in base64 inside JSON."""
 
     __slots__ = ("_held", "done")
+    between_lines = False
+    """Never known: a frame may end anywhere."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -86,11 +89,6 @@ class UsageFrames:
                 found.append(event)
         self._held = text[end:] if len(text) - end <= _MOST_HELD else b""
         return found
-
-    @property
-    def between_lines(self) -> bool:
-        """Never known: a frame may end anywhere."""
-        return False
 
     def rest(self) -> list[bytes]:
         """Nothing: an unfinished frame holds no event."""

@@ -26,12 +26,12 @@ class Call:
         "_entry",
         "_flow",
         "_heard",
-        "_skim",
         "_span_token",
         "_token",
         "client",
         "followed",
         "request",
+        "skim",
         "veils",
     )
 
@@ -41,7 +41,8 @@ class Call:
         self.followed = False
         self.veils = False
         self._desk, self._entry = desk, entry
-        self._skim = meter.skim
+        self.skim = meter.skim
+        """Whether the flow need not wake for some quiet bytes: the meter's own, for it is asked for most."""
         self._heard: int | None = None
         self._token: Token[Call | None] | None = None
         self._span_token: Any = None
@@ -93,15 +94,11 @@ class Call:
         if self._flow is not None:
             self._step(Chunk(data))
 
-    def skim(self, data: bytes) -> bool:
-        """Whether the flow need not wake for these quiet bytes."""
-        return self._flow is None or self._skim(data)
-
     def end(self, error: BaseException | None = None, early: bool = False) -> None:
         """The call is over. Only the first end counts."""
         if self._flow is not None:
             self._step(Ended(error=error, early=early))
-            self._flow = None
+            self._fall_silent()
 
     def _tap(self, response: Any) -> None:
         # Twice, because a chunk that we asked for and could not hide would reach the application.
@@ -118,11 +115,20 @@ class Call:
         try:
             return running.send(word)
         except StopIteration:
-            self._flow = None
+            self._fall_silent()
         except Exception as error:
-            self._flow = None
+            self._fall_silent()
             fault("flow", error)
         return None
+
+    def _fall_silent(self) -> None:
+        self._flow = None
+        self.skim = _asleep
+
+
+def _asleep(data: bytes) -> bool:
+    """Nobody is there to be woken."""
+    return True
 
 
 class Shield:

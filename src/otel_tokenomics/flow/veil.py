@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 
-_NEEDLE = b'"usage"'
+NEEDLE = b'"usage"'
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 USUAL_NULL = b',"usage":null'
 _OTHER_NULLS = (b', "usage": null', b',"usage": null', b'"usage":null,', b'"usage": null, ')
@@ -22,7 +22,7 @@ _NOTHING, _BLANK, _LINE_FEED = 0, 1, 2
 
 def is_quiet(text: bytes) -> bool:
     """Whether bytes of a stream are whole lines in which nobody has anything to read or to hide."""
-    return _NEEDLE not in text and text.endswith(b"\n") and b"[DONE]" not in text
+    return text[-1:] == b"\n" and NEEDLE not in text and b"[DONE]" not in text
 
 
 class Veil:
@@ -46,7 +46,7 @@ class Veil:
         if len(rest) > _MOST_HELD:
             whole, rest = text, b""
         skip = self._skip
-        if skip or _NEEDLE in whole:
+        if skip or NEEDLE in whole:
             if skip or _USAGE.search(whole):
                 whole, skip = _without_usage(whole, skip)
             else:
@@ -68,10 +68,10 @@ def _without_usage(text: bytes, skip: int) -> tuple[bytes, int]:
             skip = _BLANK
         elif skip and not line.strip():
             skip = _NOTHING
-        elif _NEEDLE in line and _is_ours(line):
+        elif NEEDLE in line and _is_ours(line):
             skip = _LINE_FEED if line.endswith(b"\r") else _BLANK
         else:
-            shown.append(_without_null(line) if _NEEDLE in line else line)
+            shown.append(_without_null(line) if NEEDLE in line else line)
             skip = _NOTHING
     return b"".join(shown), skip
 
