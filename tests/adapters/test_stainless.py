@@ -13,7 +13,7 @@ from otel_tokenomics.adapters.anthropic import Anthropic
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai import OpenAI
 from otel_tokenomics.adapters.stainless import StainlessMeter, _without_vectors, may_ask_for_usage
-from otel_tokenomics.flow.veil import is_quiet
+from otel_tokenomics.flow.veil import quiet
 from otel_tokenomics.model.call import Responded
 
 
@@ -191,7 +191,7 @@ def stream_meter(pieces: list[bytes], url: str = "/chat/completions") -> Stainle
     meter = meter_of(Options({}, url))
     meter.respond(Responded(Response(headers={"content-type": "text/event-stream"}), True))
     for piece in pieces:
-        if not (is_quiet(piece) and meter.skim(piece)):
+        if quiet(piece) is None or not meter.skim(piece):
             meter.feed(piece)
     return meter
 

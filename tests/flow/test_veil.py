@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_tokenomics.flow import veil as module
-from otel_tokenomics.flow.veil import Veil, is_quiet
+from otel_tokenomics.flow.veil import Veil, quiet
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 0}}
 WORDS = st.text(max_size=8) | st.sampled_from(
@@ -146,14 +146,21 @@ def test_idle_means_nothing_held_and_nothing_to_hide() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "quiet"),
+    ("text", "shown"),
     [
-        (b'data: {"a":1}\n\n', True),
-        (b'data: {"a":1}', False),
-        (b'data: {"usage":1}\n\n', False),
-        (b"data: [DONE]\n\n", False),
-        (b"", False),
+        (b'data: {"a":1}\n\n', b'data: {"a":1}\n\n'),
+        (b'data: {"a":1,"usage":null}\n\n', b'data: {"a":1}\n\n'),
+        (b'data: {"a":1,"usage":null,"b":2}\n\n' * 3, b'data: {"a":1,"b":2}\n\n' * 3),
+        (b'data: {"a":1}', None),
+        (b'data: {"usage":1}\n\n', None),
+        (b'data: {"a":1,"usage":null}\n\ndata: {"usage":1}\n\n', None),
+        (b'data: {"usage":1}\n\ndata: {"a":1,"usage":null}\n\n', None),
+        (b'data: {"a":1, "usage": null}\n\n', None),
+        (b'"usage":{}\n', None),
+        (b'"usage":null\n', None),
+        (b"data: [DONE]\n\n", None),
+        (b"", None),
     ],
 )
-def test_quiet_bytes_are_whole_lines_without_a_secret(text: bytes, quiet: bool) -> None:
-    assert is_quiet(text) is quiet
+def test_quiet_bytes_are_whole_lines_without_a_secret(text: bytes, shown: bytes | None) -> None:
+    assert quiet(text) == shown

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.flow import late
 from otel_tokenomics.flow.guard import fault
-from otel_tokenomics.flow.veil import NEEDLE, USUAL_NULL, Veil, is_quiet
+from otel_tokenomics.flow.veil import Veil, quiet
 
 if TYPE_CHECKING:
     from otel_tokenomics.flow.call import Call
@@ -86,8 +86,8 @@ async def _atapped(source: AsyncIterator[bytes], call: Call, veil: Veil | None) 
 def _see(data: bytes, call: Call, veil: Veil | None) -> bytes:
     """Tell the call, which may fail, then decide what the application sees, which may not."""
     try:
-        shown = data.replace(USUAL_NULL, b"") if NEEDLE in data else data
-        if is_quiet(shown) and (veil is None or veil.idle) and call.skim(shown):
+        shown = quiet(data) if veil is None or veil.idle else None
+        if shown is not None and call.skim(shown):
             return data if veil is None else shown
         call.chunk(data)
     except Exception as error:

@@ -11,18 +11,29 @@ from __future__ import annotations
 import json
 import re
 
-NEEDLE = b'"usage"'
+_NEEDLE = b'"usage"'
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
-USUAL_NULL = b',"usage":null'
+_USUAL_NULL = b',"usage":null'
 _OTHER_NULLS = (b', "usage": null', b',"usage": null', b'"usage":null,', b'"usage": null, ')
 _MOST_HELD = 8 << 20
 _NOTHING, _BLANK, _LINE_FEED = 0, 1, 2
 """What is left to hide: nothing; the blank line after our chunk; before it, the LF of a CRLF cut in two."""
 
 
-def is_quiet(text: bytes) -> bool:
-    """Whether bytes of a stream are whole lines in which nobody has anything to read or to hide."""
-    return text[-1:] == b"\n" and NEEDLE not in text and b"[DONE]" not in text
+def quiet(text: bytes) -> bytes | None:
+    """The text without usual nulls, if it is whole lines in which nobody has anything else to read or hide.
+
+    Searched from its end, where these words stand if anywhere, and where CPython is several times faster.
+    """
+    if text[-1:] != b"\n" or text.rfind(b"[DONE]") >= 0:
+        return None
+    cut = text.rfind(_NEEDLE) - 1
+    if cut < 0:
+        return None if text.startswith(_NEEDLE) else text
+    if text.startswith(_USUAL_NULL, cut) and text.rfind(_NEEDLE, 0, cut) < 0:
+        return text[:cut] + text[cut + len(_USUAL_NULL) :]
+    shown = text.replace(_USUAL_NULL, b"")
+    return None if _NEEDLE in shown else shown
 
 
 class Veil:
@@ -46,7 +57,7 @@ class Veil:
         if len(rest) > _MOST_HELD:
             whole, rest = text, b""
         skip = self._skip
-        if skip or NEEDLE in whole:
+        if skip or _NEEDLE in whole:
             if skip or _USAGE.search(whole):
                 whole, skip = _without_usage(whole, skip)
             else:
@@ -68,17 +79,17 @@ def _without_usage(text: bytes, skip: int) -> tuple[bytes, int]:
             skip = _BLANK
         elif skip and not line.strip():
             skip = _NOTHING
-        elif NEEDLE in line and _is_ours(line):
+        elif _NEEDLE in line and _is_ours(line):
             skip = _LINE_FEED if line.endswith(b"\r") else _BLANK
         else:
-            shown.append(_without_null(line) if NEEDLE in line else line)
+            shown.append(_without_null(line) if _NEEDLE in line else line)
             skip = _NOTHING
     return b"".join(shown), skip
 
 
 def _without_null(line: bytes) -> bytes:
-    if USUAL_NULL in line:
-        return line.replace(USUAL_NULL, b"")
+    if _USUAL_NULL in line:
+        return line.replace(_USUAL_NULL, b"")
     for null in _OTHER_NULLS:
         line = line.replace(null, b"")
     return line
