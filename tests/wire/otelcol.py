@@ -68,7 +68,9 @@ class Collector:
         *names: str,
         extra: Sequence[Path] = (),
         settings: Mapping[str, str] | None = None,
+        kind: str = "lite",
     ) -> None:
+        self.binary = str(binary(kind))
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.arguments = [*merged(*names), *(part for file in extra for part in ("--config", str(file)))]
@@ -91,7 +93,7 @@ class Collector:
     def run(self, command: str, secrets: Mapping[str, str] = SECRETS) -> subprocess.CompletedProcess[str]:
         """Run a subcommand, such as `validate`, on the merged files."""
         return subprocess.run(
-            [str(binary()), command, *self.arguments],
+            [self.binary, command, *self.arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -103,7 +105,7 @@ class Collector:
         """Start it and wait until it is ready."""
         self._ready.clear()
         self._process = subprocess.Popen(
-            [str(binary()), *self.arguments],
+            [self.binary, *self.arguments],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
