@@ -34,7 +34,7 @@ class Datadog:
 
     def total(self, metric: str) -> float:
         """What its query for the sum of a counter shows."""
-        return sum(value for (name, *_), value in self.series.items() if name == metric)
+        return sum(value for (name, *_), value in self.series.copy().items() if name == metric)
 
     def _metrics(self, request: Request) -> tuple[int, dict[str, str]]:
         if request.wire_bytes > 500_000 or len(request.body) > 5_000_000:
