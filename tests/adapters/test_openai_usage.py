@@ -311,3 +311,22 @@ def test_images_of_no_known_model_or_size(tools: list[Any], told: dict[str, Any]
 )
 def test_what_images_were_asked_for(asked: Any, unit: str) -> None:
     assert unit_of_images(asked) == unit
+
+
+@pytest.mark.parametrize(
+    ("video", "buckets"),
+    [
+        ({"status": "completed", "seconds": "8", "size": "720x1280"}, {"video.ms.720p": 8_000}),
+        ({"status": "completed", "seconds": 4, "size": "1792x1024"}, {"video.ms.1024p": 4_000}),
+        ({"status": "completed", "seconds": "4"}, {"video.ms": 4_000}),
+        ({"status": "queued", "seconds": "4", "size": "720x1280"}, {}),
+        ({"status": "failed", "seconds": "4", "size": "720x1280"}, {}),
+        ({"status": "completed", "seconds": "long"}, {}),
+    ],
+)
+def test_a_video_is_billed_by_its_length_once_it_is_done(
+    video: dict[str, Any], buckets: dict[str, int]
+) -> None:
+    reading = read({"object": "video", "id": "v", "model": "sora-2", **video}, "video_generation", "videos")
+    assert reading.usage.buckets == buckets
+    assert (reading.background, reading.pending) == (True, video["status"] == "queued")

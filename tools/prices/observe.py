@@ -115,14 +115,20 @@ def litellm(path: Path) -> dict[str, dict[str, Any]]:
     for name, entry in table.items():
         provider = LITELLM_PROVIDERS.get(entry.get("litellm_provider", ""))
         model = name.rpartition("/")[2] if provider not in ("fireworks", "together", "groq") else _tail(name)
-        if provider is None or name.startswith(("ft:", "azure")) or _prefixed(name, provider):
+        sized = _SIZED.match(name)
+        if provider is None or sized or name.startswith(("ft:", "azure")) or _prefixed(name, provider):
             continue
-        ways = _litellm_ways(entry)
-        if ways:
-            found[provider][model] = {"ways": ways} | _litellm_more(entry)
+        ways, units = _litellm_ways(entry), _litellm_units(name, entry)
+        if ways or units:
+            found[provider][model] = {"ways": ways} | _litellm_more(entry) | units
     for name, entry in table.items():
         if entry.get("litellm_provider", "").startswith("vertex_ai") and (more := _litellm_more(entry)):
             found["vertex"][_tail(name)] = more
+        if name.startswith(("azure_ai/claude-", "azure/standard/", "azure/hd/", "azure/sora-")):
+            units = _litellm_units(name, entry)
+            ways = {} if units else _litellm_ways(entry)
+            if (units or any(ways.values())) and not name.endswith("-fast"):
+                found["azure"][name.partition("/")[2]] = {"ways": ways} | units
     return found
 
 
@@ -144,6 +150,48 @@ def _litellm_ways(entry: Mapping[str, Any]) -> Ways:
         tier = str(int(found[2]) * 1000) if found[2] else "base"
         ways[LITELLM_WAYS[found[3] or ""]][LITELLM_BUCKETS[found[1]]][tier] = plain(value * MILLION)
     return ways
+
+
+_PER_IMAGE = re.compile(r"^output_cost_per_image_(0\.5K|1K|2K|4K)$")
+_PER_SECOND = re.compile(r"^output_cost_per(?:_video_per)?_second(?:_(480p|720p|768p|1080p|2k|4k))?$")
+_SIZED = re.compile(r"^(?:azure/)?([a-z]+)/(\d+)-x-(\d+)/(.+)$")
+
+
+def _litellm_units(name: str, entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """USD for one image or second of video by bucket, where a model is billed by nothing else."""
+    units: dict[str, str] = {}
+    if entry.get("mode") == "video_generation":
+        for key, value in entry.items():
+            if found := _PER_SECOND.match(key):
+                units["video.ms" + (f".{found[1]}" if found[1] else "")] = plain(value)
+    elif entry.get("mode") == "image_generation" and _SIZED.match(name):
+        units = dict(_azure_image(name, entry))
+    elif (
+        entry.get("mode") == "image_generation"
+        and "-x-" not in name
+        and not any("token" in key for key in entry if "cost" in key)
+    ):
+        units = _image_units(entry)
+    return {"units": units} if units else {}
+
+
+def _azure_image(name: str, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Azure's price of a DALL-E image, to a tenth of a cent: the table has that of a pixel, to six digits."""
+    quality, width, height, model = _SIZED.match(name).groups()  # type: ignore[union-attr]
+    price = entry.get("input_cost_per_pixel", 0) * int(width) * int(height)
+    if name.startswith("azure/") and model == "dall-e-3" and price:
+        yield f"images.{quality}.{width}x{height}", plain(price.quantize(Decimal("0.001")))
+
+
+def _image_units(entry: Mapping[str, Any]) -> dict[str, str]:
+    """By resolution where that matters. What it costs to make one stands under input at some models."""
+    sized = {
+        f"images.{found[1].lower()}": plain(value)
+        for key, value in entry.items()
+        if (found := _PER_IMAGE.match(key))
+    }
+    one = entry.get("output_cost_per_image") or entry.get("input_cost_per_image")
+    return sized or ({} if one is None else {"images": plain(one)})
 
 
 def _litellm_more(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -28,8 +28,16 @@ WAYS: Mapping[str, dict[str, str]] = {
 UNITS = {
     "cache_write.12h": 10**6,
     "tool.maps": 1000,
+    "cache_storage": 3600 * 10**6,
 }
-"""Units of buckets that the base has not."""
+"""Units of buckets that the base has not: a price of storage is for a million tokens and an hour."""
+
+
+def units() -> dict[str, int]:
+    """`UNITS`, and those of every image and length of video that has a price."""
+    buckets = {bucket for _, _, entry in _by_unit() for bucket in entry["units"]}
+    return {**UNITS, **{bucket: 1000 if bucket.startswith("video") else 1 for bucket in buckets}}
+
 
 # Azure's meters name a snapshot by month and day, a response by its whole date.
 _AZURE_IDS = {
@@ -42,7 +50,33 @@ _AZURE_IDS = {
     "o4-mini-0416": "o4-mini",
     "gpt-4.5-0227": "gpt-4.5-preview",
     "oss-120b": "gpt-oss-120b",
+    "gpt-35-turbo16k-0125": "gpt-3.5-turbo-0125",
+    "gpt-35-turbo16k-1106": "gpt-3.5-turbo-1106",
+    "gpt-35-turbo-16k-0125": "gpt-3.5-turbo-0125",
+    "gpt-35-turbo-16k-1106": "gpt-3.5-turbo-1106",
+    "gpt-35-turbo-instruct": "gpt-3.5-turbo-instruct",
 }
+# A model that hears or speaks has one meter for each modality: text, audio, image.
+_AZURE_MODAL = {
+    "gpt-4o-audio-preview-2024-12-17": ("gpt-4o-aud-1217-txt", "gpt-4o-aud-1217", ""),
+    "gpt-4o-audio-preview-2025-06-03": ("gpt-4o-aud-0603-txt", "gpt-4o-aud-0603", ""),
+    "gpt-4o-mini-audio-preview-2024-12-17": ("gpt4omini-aud1217-txt", "gpt4omini-aud1217", ""),
+    "gpt-audio-2025-08-28": ("aud-0828-txt", "aud-0828", ""),
+    "gpt-audio-1.5": ("aud-1.5-txt", "aud-1.5", ""),
+    "gpt-audio-mini-2025-10-06": ("aud-mini-txt", "aud-mini", ""),
+    "gpt-audio-mini-2025-12-15": ("aud-mn-txt-1215", "aud-mn-1215", ""),
+    "gpt-4o-realtime-preview-2024-12-17": ("gpt-4o-rt-txt-1217", "gpt-4o-rt-aud-1217", ""),
+    "gpt-4o-realtime-preview-2025-06-03": ("gpt-4o-rt-txt-0603", "gpt-4o-rt-aud-0603", ""),
+    "gpt-4o-mini-realtime-preview-2024-12-17": ("gpt4omini-rt-txt1217", "gpt4omini-rt-aud1217", ""),
+    "gpt-realtime-2025-08-28": ("rt-txt-0828", "rt-aud-0828", "rt-img-0828"),
+    "gpt-realtime-1.5": ("rt-1.5-txt", "rt-1.5-aud", "rt-1.5-img"),
+    "gpt-realtime-mini-2025-10-06": ("rt-txt-mini", "rt-aud-mini", "rt-img-mini"),
+    "gpt-realtime-mini-2025-12-15": ("rt-txt-mn-1215", "rt-aud-mn-1215", "rt-img-mn-1215"),
+    "gpt-4o-transcribe": ("gpt-4o-transcribe-txt", "gpt-4o-transcribe-aud", ""),
+    "gpt-4o-mini-transcribe": ("gpt-4o-mini-transcribe-txt", "gpt-4o-mini-transcribe-aud", ""),
+    "gpt-4o-mini-tts": ("gpt-4o-mini-tts-txt", "gpt-4o-mini-tts-aud", ""),
+}
+_MODALITIES = ("", ".audio", ".image")
 _AZURE_SOLD = re.compile(
     r"^(?:gpt-4\.1(?:-mini|-nano)?|gpt-4o|gpt-5(?:\.\d)?(?:-(?:mini|nano|pro|chat|codex|codex-max|codex-mini|"
     r"luna|sol|terra))?|o1(?:-mini|-preview|-pro)?|o3-pro|codex-mini|text-embedding-.*|"
@@ -73,6 +107,10 @@ def lay(sections: conflicts.Sections, units: Mapping[str, int]) -> list[conflict
     _azure(sections)
     _government(sections)
     _regional(sections)
+    _units(sections)
+    _ultrafast(sections)
+    _foundry(sections)
+    _storage(sections)
     known: dict[str, Calendar] = {name: read_calendar(raw) for name, raw in calendars().items()}
     found = list(conflicts.find(sections, units, known))
     for conflict, ruling in conflicts.settle(found):
@@ -109,9 +147,13 @@ def _azure(sections: conflicts.Sections) -> None:
     A global deployment is also the plain model, for which a response of an unknown deployment is taken.
     """
     section = sections["azure"]
+    for sku, model, card in _azure_modal():
+        section["cards"][f"{sku}.{model}"] = card
+        if sku == "global":
+            section["cards"][model] = card
     for sku, meter, entry in conflicts.observed("azure-genai-prices"):
-        model = _AZURE_IDS.get(meter) or (meter if _AZURE_SOLD.match(meter) else None)
-        if model is None:
+        sold = _AZURE_IDS.get(meter) or (meter if _AZURE_SOLD.match(meter) else None)
+        if (model := sold or "") == "":
             continue
         card = _card(entry["ways"], entry["since"])
         section["cards"][f"{sku}.{model}"] = card
@@ -122,6 +164,22 @@ def _azure(sections: conflicts.Sections) -> None:
             section["names"].update(dict.fromkeys(_AZURE_NAMES.get(model, ()), model))
     for name in [name for name in section["names"] if name in section["cards"]]:
         del section["names"][name]
+
+
+def _azure_modal() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Models whose modalities have a meter each, by kind of deployment."""
+    meters = {(sku, meter): entry for sku, meter, entry in conflicts.observed("azure-genai-prices")}
+    for sku in ("global", "data_zone", "regional"):
+        for model, names in _AZURE_MODAL.items():
+            found = [meters.get((sku, name)) for name in names]
+            if found[0] is None or found[1] is None:
+                continue
+            rates: dict[str, Any] = {}
+            for modality, entry in zip(_MODALITIES, found, strict=True):
+                told = _rates(entry["ways"].get("", {})) if entry else {}
+                rates.update({bucket + modality: rate for bucket, rate in told.items()})
+            since = max(entry["since"] for entry in found if entry)
+            yield sku, model, {"prices": [{"start": since, "rates": rates}]}
 
 
 def _merged(ways: Mapping[str, Any], regional: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,6 +242,63 @@ def _regional(sections: conflicts.Sections) -> None:
         if "maps" in entry:
             for prices in card["prices"]:
                 prices["rates"]["tool.maps"] = int(Decimal(entry["maps"]) * 1000 * FEMTO)
+
+
+_HIGH = "-high-res"
+"""litellm's mark of the larger of two sizes of Sora; the other is then 720p."""
+
+
+def _by_unit() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Provider, model and prices of what is billed by the image or by the second."""
+    priced = {
+        (provider, model) for provider, model, entry in conflicts.observed("litellm") if "units" in entry
+    }
+    for provider, model, entry in conflicts.observed("litellm"):
+        if "units" not in entry:
+            continue
+        units, name = entry["units"], model.rpartition("/")[2]
+        if name.endswith(_HIGH) or (provider, name + _HIGH) in priced:
+            size = "1024p" if name.endswith(_HIGH) else "720p"
+            units = {f"{bucket}.{size}": usd for bucket, usd in units.items()}
+        yield provider, name.removesuffix(_HIGH), {"units": units}
+
+
+def _units(sections: conflicts.Sections) -> None:
+    """Images by quality and size, and video by resolution; only litellm has them."""
+    for provider, model, entry in _by_unit():
+        section = sections[provider]
+        id = section["names"].get(model, model)
+        card = section["cards"].setdefault(id, {"prices": [{"rates": {}}]})
+        for prices in card["prices"]:
+            for bucket, usd in entry["units"].items():
+                prices["rates"].setdefault(bucket, int(Decimal(usd) * FEMTO))
+
+
+def _ultrafast(sections: conflicts.Sections) -> None:
+    """The tier that the base does not know."""
+    for provider, model, entry in conflicts.observed("litellm"):
+        section = sections.get(provider)
+        rates = entry.get("ways", {}).get("ultrafast")
+        card = section and section["cards"].get(section["names"].get(model, model))
+        if card and rates:
+            card.setdefault("variants", []).append({"when": WAYS["ultrafast"], "rates": _rates(rates)})
+
+
+def _foundry(sections: conflicts.Sections) -> None:
+    """Claude on Azure, as litellm's table has it."""
+    section = sections["azure"]
+    for provider, model, entry in conflicts.observed("litellm"):
+        if provider == "azure" and model.startswith("claude-") and entry["ways"]:
+            section["cards"].setdefault(model, {"prices": [{"rates": _rates(entry["ways"][""])}]})
+
+
+def _storage(sections: conflicts.Sections) -> None:
+    """What keeping a cache costs, in USD for a million tokens and an hour."""
+    for entry in tomllib.loads(OWN.read_text(encoding="utf-8"))["storage"]:
+        section = sections[entry["provider"]]
+        for model in entry["models"]:
+            for prices in section["cards"][section["names"].get(model, model)]["prices"]:
+                prices["rates"]["cache_storage"] = int(Decimal(entry["usd"]) * FEMTO)
 
 
 def _apply(section: dict[str, Any], conflict: conflicts.Conflict, ruling: Mapping[str, Any]) -> None:

@@ -45,6 +45,9 @@ _ROUTES = Routes(
     Route("POST", "images/generations", "image_generation"),
     Route("POST", "images/edits", "image_generation"),
     Route("POST", "images/variations", "image_generation"),
+    Route("POST", "videos", "video_generation"),
+    Route("POST", "videos/*/remix", "video_generation"),
+    Route("GET", "videos/*", "video_generation", "polled"),
     Route("POST", "audio/transcriptions", "transcription"),
     Route("POST", "audio/translations", "translation"),
     Route("POST", "audio/speech", "speech"),
@@ -179,8 +182,8 @@ class _OpenAIDialect:
 
 
 def _can_be_asked_again(response: Mapping[str, Any]) -> bool:
-    """A background response or a run: it is billed once by its id, however often it is seen."""
-    return response.get("background") is True or response.get("object") == "thread.run"
+    """A background response, a run or a video: it is billed once by its id, however often it is seen."""
+    return response.get("background") is True or response.get("object") in ("thread.run", "video")
 
 
 _DIALECT = _OpenAIDialect()

@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/responses/object: each call of a 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ _CALLS = {
     "file_search_call": "tool.file_search",
     "x_search_call": "tool.social_search",
 }
+_SIZE = re.compile(r"^(\d{2,5})x(\d{2,5})$")
 _SIZES = frozenset({"1g", "4g", "16g", "64g"})
 
 
@@ -48,8 +50,19 @@ def count_work(told: Told, body: Mapping[str, Any], facts: Facts) -> None:
         images = body.get("data")
         if isinstance(images, list):
             told.quantities["images" + facts.unit] = len(images)
+    elif facts.operation == "video_generation":
+        _count_video(told, body)
     elif "responses" in facts.route:
         count_tools(told, body)
+
+
+def _count_video(told: Told, video: Mapping[str, Any]) -> None:
+    """The length of a finished video by its shorter side, `720p`: one that failed is not billed."""
+    seconds = video.get("seconds")
+    length = int(seconds) if isinstance(seconds, str) and seconds.isdecimal() else seconds
+    size = _SIZE.match(str(video.get("size")))
+    if video.get("status") == "completed" and (time := milliseconds(length)) is not None:
+        told.quantities[f"video.ms.{min(map(int, size.groups()))}p" if size else "video.ms"] = time
 
 
 def count_tools(told: Told, response: Mapping[str, Any]) -> None:

@@ -32,6 +32,7 @@ _ROUTES = {
     "image_generation": "images/generations",
     "transcription": "audio/transcriptions",
     "translation": "audio/translations",
+    "video_generation": "videos",
 }
 _REGIONAL_HOSTS = {
     "openai": "{}.api.openai.com",
@@ -122,6 +123,8 @@ def _operation(body: Mapping[str, Any]) -> str:
     usage, data = body.get("usage"), body.get("data")
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("input_tokens_details")
+    if body.get("object") == "video":
+        return "video_generation"
     if usage.get("type") == "duration" or ("text" in body and "choices" not in body and "duration" in body):
         return "transcription"
     if isinstance(details, dict) and set(details) == _IMAGE_DETAILS:

@@ -45,6 +45,7 @@ _SERVED: Mapping[str, tuple[str, str]] = {
     "flex": ("service_tier", "flex"),
     "priority": ("service_tier", "priority"),
     "fast": ("service_tier", "priority"),
+    "ultrafast": ("service_tier", "ultrafast"),
     "batch": ("processing", "batch"),
 }
 # Vertex's own words, in `usage_metadata.traffic_type`.
@@ -132,6 +133,7 @@ _COMPONENTS: Mapping[str, str] = {
     "audio": "input",
     "input_audio": "input",
     "output_audio": "output",
+    "cache_storage": "cache_write",
     "characters": "input",
     "pages": "input",
     "pixels": "input",
@@ -230,8 +232,24 @@ def rate_for(provider: str, model: str, rates: Rates, bucket: str) -> Rate | Non
         or rates.get(_COVERED.get(bucket, ""))
         or _openai_rate(provider, model, rates, bucket)
         or _modal_rate(provider, rates, bucket)
+        or _unit_rate(provider, model, rates, bucket)
         or _TOOLS.get((provider, bucket))
     )
+
+
+_FREE = Rate(0, 10**6)
+
+
+def _unit_rate(provider: str, model: str, rates: Rates, bucket: str) -> Rate | None:
+    """One price for images or video of every size that has none of its own, and a router's free offers.
+
+    https://openrouter.ai/docs/faq: what ends in `:free` is served for nothing.
+    """
+    stem = {"images": "images", "video": "video.ms"}.get(component_of(bucket))
+    if stem is not None:
+        return rates.get(stem)
+    free = provider == "openrouter" and model.endswith(":free")
+    return _FREE if free and component_of(bucket) in TOKEN_COMPONENTS else None
 
 
 def _openai_rate(provider: str, model: str, rates: Rates, bucket: str) -> Rate | None:
