@@ -1,13 +1,14 @@
 """Recorded usage bodies, our price of each, and why it differs from the price stored beside it.
 
-`python -m tests.accuracy._bodies` lists every difference. The stored prices are another library's, for each
-provider that could have sent the body: a second opinion, and not the truth.
+`python -m tests.accuracy._bodies` lists every difference, with `--write` into `differences.tsv`. The stored
+prices are another library's, for each provider that could have sent the body: a second opinion, not the truth.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -225,15 +226,31 @@ def summary() -> list[str]:
     return lines
 
 
+DIFFERENCES = Path(__file__).with_name("differences.tsv")
+_HEAD = "file\tprovider\tmodel\tasked as\tours\tstored\tright\treason"
+
+
+def listed() -> str:
+    """Every difference as a line: whose price it is, ours, the stored one, who is right and why."""
+    found = [one for item in bodies() for one in priced(item) if one.differs]
+    return "\n".join([_HEAD, *sorted({_line(one) for one in found})]) + "\n"
+
+
+def _line(one: Priced) -> str:
+    name = class_of(one) or ""
+    right = CLASSES[name][0] if name else "?"
+    ours = str(one.ours) if one.ours is not None else f"unpriced: {one.cost.unpriced_reason}"
+    return "\t".join(
+        [one.file, one.provider, one.model or "", one.flavor, ours, str(one.stored), right, name]
+    )
+
+
 def main() -> None:
-    """Print every difference, then the summary."""
-    for one in (one for item in bodies() for one in priced(item)):
-        if one.differs:
-            name = class_of(one)
-            right = CLASSES[name][0] if name else "?"
-            ours = one.ours if one.ours is not None else f"unpriced ({one.cost.unpriced_reason})"
-            told = f"{one.provider}/{one.model} [{one.flavor}] ours {ours} stored {one.stored}"
-            print(f"{one.file}: {told}: {name}, {right} right")
+    """Print every difference, then the summary; with `--write`, put them where they are kept."""
+    if "--write" in sys.argv[1:]:
+        DIFFERENCES.write_text(listed(), encoding="utf-8")
+    else:
+        print(listed())
     print("\n".join(summary()))
 
 

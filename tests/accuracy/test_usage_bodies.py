@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.accuracy._bodies import CLASSES, bodies, class_of, priced, summary
+from tests.accuracy._bodies import CLASSES, DIFFERENCES, bodies, class_of, listed, priced, summary
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +47,14 @@ def test_every_difference_has_a_reason(recorded: list[Mapping[str, Any]]) -> Non
 
 def test_every_reason_says_who_is_right() -> None:
     assert {right for right, _, _ in CLASSES.values()} <= {"ours", "stored", "neither", "marked"}
+
+
+def test_every_difference_is_listed(recorded: list[Mapping[str, Any]]) -> None:
+    assert listed() == DIFFERENCES.read_text("utf-8"), "python -m tests.accuracy._bodies --write"
+
+
+def test_the_list_says_for_each_difference_who_is_right() -> None:
+    head, *lines = DIFFERENCES.read_text("utf-8").splitlines()
+    rows = [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
+    assert len(rows) > 300
+    assert all(CLASSES[row["reason"]][0] == row["right"] for row in rows)
