@@ -1,7 +1,7 @@
 """Recorded usage bodies, our price of each, and why it differs from the price stored beside it.
 
 `python -m tests.accuracy._bodies` lists every difference, with `--write` into `differences.tsv`. The stored
-prices are another library's, for each provider that could have sent the body: a second opinion, not the truth.
+prices are another library's, for each provider that could have sent the body: an opinion, not the truth.
 """
 
 from __future__ import annotations
