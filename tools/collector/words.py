@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+from tools.semconv.registry import load
 
 from otel_tokenomics.telemetry.instruments import INSTRUMENTS
 
@@ -13,7 +16,13 @@ LABELS: Final = (
 """What may be a label of a metric that leaves: enumerations, models, tools, owners; no ids, no users."""
 
 TEXT: Final = (
-    # OpenTelemetry, present and past.
+    # What OpenTelemetry's registry says holds text.
+    *(
+        re.escape(attribute.key) + (r"\..*" if attribute.template else "")
+        for attribute in load().attributes.values()
+        if attribute.about.get("content")
+    ),
+    # And what its instrumentations have called it.
     r"gen_ai\.(input|output)\.messages",
     r"gen_ai\.(input|output)\.(type\.)?(content|text).*",
     r"gen_ai\.system[._]instructions.*",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tools.semconv.constants import constants, owners
+from tools.semconv.pages import PAGES, page
 from tools.semconv.registry import Registry, load
 from tools.semconv.source import OWN, SEMCONV, manifest
 
@@ -19,9 +20,11 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     """Every file made from the registry below `root`, with the text that belongs in it."""
     semconv = root / "semconv"
     registry = load(semconv)
+    texts = {path: (root / path).read_text(encoding="utf-8") for path in PAGES}
     return {
         root / NAMES: names(registry, semconv),
         root / INSTRUMENTS: instruments(registry, semconv),
+        **{root / path: page(text, registry, semconv) for path, text in texts.items()},
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_URL: Final = "https://github.com/otel-tokenomics/otel-tokenomics/schemas/0.1.0-dev"
+SCHEMA_URL: Final = "https://raw.githubusercontent.com/otel-tokenomics/otel-tokenomics/main/schemas/0.1.0-dev"
 """Ours, since what is emitted mixes versions that no upstream schema describes."""
 
 OPERATION: Final = "gen_ai.operation.name"
