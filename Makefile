@@ -72,8 +72,9 @@ collector: $(STAMP) ## Build the OpenTelemetry Collector of collector-config/ in
 wire: $(STAMP) collector ## The tests with the real collector alone
 	$(PY) -m pytest -n $(JOBS) tests/wire $(ARGS)
 
-prices: $(STAMP) ## Rebuild the price cards from the catalogues
+prices: $(STAMP) ## Rebuild the price cards from the catalogues, and the collector's table from the cards
 	$(PY) tools/build_cards.py $(ARGS)
+	$(PY) -m tools.collector.generate
 
 accuracy: $(STAMP) ## Our prices and other tools' on every golden case, into docs/accuracy.md
 	$(PY) -m tools.accuracy $(ARGS)

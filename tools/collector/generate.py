@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from tools.collector import words
+from tools.collector import foreign, prices, words
+
+from otel_tokenomics.pricing.book import bundled
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -18,8 +21,35 @@ def files() -> dict[Path, str]:
     for template in sorted(TEMPLATES.glob("*.yaml")):
         text = template.read_text(encoding="utf-8")
         text = text.replace("@STRIP@", words.text_pattern()).replace("@LABELS@", words.label_list())
+        text = text.replace("@FOREIGN@", foreign_groups()).replace("@PRICES@", price_groups())
         made[ROOT / "collector-config" / template.name] = NOTE + text
     return made
+
+
+def group(condition: str, statements: Iterable[str]) -> str:
+    """A group of statements of the transform processor, as YAML."""
+    lines = [f"- conditions: [{literal(condition)}]", "  statements:"]
+    lines += [f"    - {literal(statement)}" for statement in statements]
+    return "\n".join(" " * 6 + line for line in lines)
+
+
+def literal(text: str) -> str:
+    """A YAML string in which the collector expands nothing."""
+    return "'" + text.replace("'", "''").replace("$", "$$") + "'"
+
+
+def foreign_groups() -> str:
+    """What gives a foreign span OpenTelemetry's names, and says which model is billed."""
+    return f"{group(foreign.marked(), foreign.normalising())}\n{group(foreign.counted(), prices.naming())}"
+
+
+def price_groups() -> str:
+    """What prices it: a group of each provider, then one that settles."""
+    groups = []
+    for provider, by_price in prices.table().items():
+        condition = f'{foreign.counted()} and {foreign.span(foreign.PROVIDER)} == "{provider}"'
+        groups.append(group(condition, prices.pricing(provider, by_price)))
+    return "\n".join([*groups, group(foreign.counted(), prices.settling(bundled().version))])
 
 
 def stale() -> list[Path]:
