@@ -12,7 +12,7 @@ from tools.collector import build, generate
 HEAVY = {
     "backend-clickhouse": "full",
     "backend-prometheus-remote-write": "full",
-    "backend-datadog-exporter": "datadog",
+    "backend-datadog-exporter": None,
     "backend-kafka": None,
     "backend-s3": None,
 }
