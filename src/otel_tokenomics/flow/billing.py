@@ -45,7 +45,9 @@ class Bill:
             return Verdict.PENDING if facts.billing == "metered" else Verdict.NOT_BILLED
         if facts.billing == "polled" and not reading.background:
             return Verdict.NOT_BILLED
-        return self._once(facts, reading)
+        if reading.background or facts.billing == "polled":
+            return self._once(facts, reading)
+        return Verdict.BILLED
 
     def owner(self, record: UsageRecord) -> Attribution:
         """Who started the work: for a polled response, whoever created it in this process."""
@@ -60,7 +62,7 @@ class Bill:
             _remember(self._owners, record.key, record.attribution)
 
     def _once(self, facts: Facts, reading: Reading) -> Verdict:
-        if reading.response_id is None or not (reading.background or facts.billing == "polled"):
+        if reading.response_id is None:
             return Verdict.BILLED
         key = f"{facts.provider}:{reading.response_id}"
         with self._lock:

@@ -50,6 +50,11 @@ class Entry:
         self.status_code: int | None = None
         self.previewed = False
 
+    @property
+    def awaits_preview(self) -> bool:
+        """Whether the span is somebody else's, and its usage is not written on it yet."""
+        return self.page is not None and self.page.foreign and not self.previewed
+
     def retried(self, word: Retried) -> None:
         """One attempt failed and another follows."""
         self.attempts += 1
@@ -99,14 +104,14 @@ class Desk:
                 self._teller.responded(entry.page)
             except Exception as error:
                 fault("teller.responded", error)
-        if meter.complete:
+        if entry.awaits_preview and meter.complete:
             self._preview(entry, meter)
 
     def chunk(self, entry: Entry, meter: Meter) -> None:
         """Bytes of a body passed by, while its usage was still to come."""
         if entry.first_chunk_ns is None:
             entry.first_chunk_ns = time.perf_counter_ns() - entry.started
-        if meter.complete:
+        if entry.awaits_preview and meter.complete:
             self._preview(entry, meter)
 
     def settle(self, entry: Entry, meter: Meter, ending: Ended) -> None:
@@ -156,8 +161,6 @@ class Desk:
 
     def _preview(self, entry: Entry, meter: Meter) -> None:
         """Let the teller write on a span that is not ours while it still records."""
-        if entry.page is None or entry.previewed or not entry.page.foreign:
-            return
         entry.previewed = True
         with guarded("teller.annotate"):
             reading = meter.reading()

@@ -33,6 +33,8 @@ class Attribution:
 
     def owners(self) -> dict[str, str]:
         """The owners that are known, by name."""
+        if self is UNATTRIBUTED:
+            return {}
         return {name: value for name in OWNERS if (value := getattr(self, name)) is not None}
 
 

@@ -64,17 +64,17 @@ class Usage:
 
     def component(self, name: str) -> int | None:
         """Total of one token component over its modalities and times to live, or `None` when unknown."""
-        return _sum_of(self.buckets, (name,))
+        return self.tokens().get(name)
 
     @property
     def input_tokens(self) -> int | None:
         """Input tokens *including* cache reads and writes, as `gen_ai.usage.input_tokens` counts them."""
-        return _sum_of(self.buckets, INPUT_COMPONENTS)
+        return together(self.tokens(), INPUT_COMPONENTS)
 
     @property
     def output_tokens(self) -> int | None:
         """Output tokens *including* reasoning, as `gen_ai.usage.output_tokens` counts them."""
-        return _sum_of(self.buckets, OUTPUT_COMPONENTS)
+        return together(self.tokens(), OUTPUT_COMPONENTS)
 
     def tokens(self) -> dict[str, int]:
         """The known token components, each summed over its details."""
@@ -89,9 +89,10 @@ class Usage:
 MISSING = Usage(source="missing")
 
 
-def _sum_of(buckets: Mapping[str, int], components: tuple[str, ...]) -> int | None:
+def together(tokens: Mapping[str, int], components: tuple[str, ...]) -> int | None:
+    """The sum of those components that are known, or `None` if none is."""
     total: int | None = None
-    for bucket, quantity in buckets.items():
-        if component_of(bucket) in components:
-            total = quantity if total is None else total + quantity
+    for component in components:
+        if component in tokens:
+            total = tokens[component] + (total or 0)
     return total

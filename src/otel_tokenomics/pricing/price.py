@@ -123,8 +123,10 @@ def _cost(facts: Facts, reading: Reading, tariff: Tariff, sheet: Sheet, book: Pr
 def charge(usage: Usage, sheet: Sheet) -> tuple[list[Line], int, bool, str | None]:
     """A line for every bucket that was used and has a rate, their sum, whether each has one, and the tier."""
     buckets = usage.buckets
-    named = tuple(buckets)
-    plan = sheet.plans.get(named) or sheet.plan(named)
+    try:
+        plan = sheet.plans[tuple(buckets)]
+    except KeyError:
+        plan = sheet.plan(tuple(buckets))
     level = plan.level
     if plan.starts:
         tokens = 0
@@ -179,8 +181,10 @@ def _tariff_of(facts: Facts, reading: Reading, book: PriceBook) -> Tariff | Unpr
         facts.server_address,
         facts.provider_assumed,
     )
-    found = book.tariffs.get(key)
-    return book.keep(key, _resolve(book, *key)) if found is None else found
+    try:
+        return book.tariffs[key]
+    except KeyError:
+        return book.keep(key, _resolve(book, *key))
 
 
 def _resolve(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost, Line, as_double, decimal_string
 from otel_tokenomics.model.record import UsageRecord
-from otel_tokenomics.model.usage import Usage, component_of
+from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS, Usage, together
 from otel_tokenomics.telemetry import names, outbox
 from otel_tokenomics.telemetry.labels import region_of
 from otel_tokenomics.version import __version__
@@ -115,25 +116,18 @@ def attributes(record: UsageRecord) -> dict[str, AttributeValue]:
 def _put_attribution(known: dict[str, AttributeValue], attribution: Attribution) -> None:
     for tag, value in attribution.tags.items():
         known[names.TAG + tag] = value
-    for owner, name in names.OWNER_ATTRIBUTES.items():
-        claimed = getattr(attribution, owner)
-        if claimed is not None:
-            known[name] = claimed
+    for owner, claimed in attribution.owners().items():
+        known[names.OWNER_ATTRIBUTES[owner]] = claimed
 
 
 def _put_usage(known: dict[str, AttributeValue], usage: Usage) -> None:
-    input_tokens = output_tokens = None
     for bucket, quantity in usage.buckets.items():
         known[_BUCKETS.get(bucket) or _bucket_attribute(bucket)] = quantity
-        component = component_of(bucket)
-        if component in ("input", "cache_read", "cache_write"):
-            input_tokens = (input_tokens or 0) + quantity
-        elif component in ("output", "reasoning"):
-            output_tokens = (output_tokens or 0) + quantity
-    if input_tokens is not None:
-        known[names.INPUT_TOKENS] = input_tokens
-    if output_tokens is not None:
-        known[names.OUTPUT_TOKENS] = output_tokens
+    tokens = usage.tokens()
+    if (total := together(tokens, INPUT_COMPONENTS)) is not None:
+        known[names.INPUT_TOKENS] = total
+    if (total := together(tokens, OUTPUT_COMPONENTS)) is not None:
+        known[names.OUTPUT_TOKENS] = total
     known[names.USAGE_SOURCE] = usage.source
     if usage.estimator is not None:
         known[names.USAGE_ESTIMATOR] = usage.estimator
@@ -214,12 +208,16 @@ def _put_cost(known: dict[str, AttributeValue], cost: Cost) -> None:
 
 def lines_json(lines: tuple[Line, ...]) -> str:
     """The charges as a JSON array of `[component, bucket, quantity, rate_femto, per, amount_femto]`."""
-    return f"[{','.join(map(_line_json, lines))}]"
+    told = [
+        f"[{_charged(component, bucket)},{quantity},{rate},{per},{amount}]"
+        for component, bucket, quantity, rate, per, amount in lines
+    ]
+    return f"[{','.join(told)}]"
 
 
-def _line_json(line: Line) -> str:
-    named = f"{_quoted(line.component)},{_quoted(line.bucket)}"
-    return f"[{named},{line.quantity},{line.rate_femto},{line.per},{line.amount_femto}]"
+@lru_cache(maxsize=512)
+def _charged(component: str, bucket: str) -> str:
+    return f"{_quoted(component)},{_quoted(bucket)}"
 
 
 def _context_of(record: UsageRecord) -> Context | None:

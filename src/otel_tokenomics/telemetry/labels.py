@@ -9,7 +9,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost, as_double
 from otel_tokenomics.model.record import UsageRecord
-from otel_tokenomics.model.usage import Usage
+from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS, Usage, together
 from otel_tokenomics.telemetry import names
 
 Labels = dict[str, AttributeValue]
@@ -116,11 +116,11 @@ def _put_usage(labels: Labels, usage: Usage) -> None:
     labels[names.USAGE_SOURCE] = usage.source
     if usage.estimator is not None:
         labels[names.USAGE_ESTIMATOR] = usage.estimator
-    if (total := usage.input_tokens) is not None:
-        labels[names.INPUT_TOKENS] = total
-    if (total := usage.output_tokens) is not None:
-        labels[names.OUTPUT_TOKENS] = total
     tokens = usage.tokens()
+    if (total := together(tokens, INPUT_COMPONENTS)) is not None:
+        labels[names.INPUT_TOKENS] = total
+    if (total := together(tokens, OUTPUT_COMPONENTS)) is not None:
+        labels[names.OUTPUT_TOKENS] = total
     if (part := tokens.get("cache_read")) is not None:
         labels[names.CACHE_READ_TOKENS] = part
     if (part := tokens.get("cache_write")) is not None:
