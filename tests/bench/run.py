@@ -1,8 +1,10 @@
 """`make bench`: what one call and one streamed chunk cost, bare against instrumented.
 
 All variants are timed in one process, in turn, a few calls at a time, so that whatever else the machine
-does falls on all of them alike; the median over all turns is what counts. The parts are found by leaving
-one out after another: spans off, a meter provider that does nothing, a logger provider that does nothing.
+does falls on all of them alike. It only ever adds, so that the lower tenth of all turns is what counts: it
+differs by a few microseconds between an idle machine and one whose processes queue. The parts are found by
+leaving one out after another: spans off, a meter provider that does nothing, a logger provider that does
+nothing.
 What metrics do when they are collected is off the caller's path, timed apart, and held to the ceiling too.
 Start-up is measured in fresh processes. What one price costs is told last (`tests.bench.prices`).
 
@@ -17,7 +19,6 @@ import argparse
 import gc
 import json
 import os
-import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -41,8 +42,9 @@ from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIIn
 
 CALLS_A_TURN = 100
 STREAMS_A_TURN = 4
-WARM_CALLS = 60
-"""Calls before each turn's timing: a patched class throws the interpreter's inline caches away."""
+WARM_CALLS, WARM_STREAMS = 60, 1
+"""What runs before each turn's timing: a patched class throws the interpreter's inline caches away."""
+OF_A_TURN = WARM_CALLS + CALLS_A_TURN + WARM_STREAMS + STREAMS_A_TURN
 CEILINGS = {"us_per_call": 180.0, "us_per_chunk": 3.0, "startup_ms": 50.0, "startup_mb": 10.0}
 """What all of it may add: DESIGN's section on speed."""
 
@@ -93,9 +95,7 @@ class Variant(AbstractContextManager[None]):
             kind().uninstrument()
         began = time.thread_time_ns()
         fold()
-        self.folded.append(
-            (time.thread_time_ns() - began) / 1e3 / (WARM_CALLS + CALLS_A_TURN + STREAMS_A_TURN)
-        )
+        self.folded.append((time.thread_time_ns() - began) / 1e3 / OF_A_TURN)
 
 
 def variants() -> dict[str, AbstractContextManager[None]]:
@@ -112,7 +112,7 @@ def variants() -> dict[str, AbstractContextManager[None]]:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Medians in microseconds, for each library and variant."""
+    """The lower tenths in microseconds, for each library and variant."""
     chosen = variants()
     told: dict[str, Any] = {}
     for library in LIBRARIES:
@@ -129,6 +129,7 @@ def measure(rounds: int) -> dict[str, Any]:
                 with chosen[name]:
                     _repeat(plain, WARM_CALLS)
                     taken[name][0].extend(_timed(plain, CALLS_A_TURN))
+                    _repeat(stream, WARM_STREAMS)
                     taken[name][1].extend(_timed(stream, STREAMS_A_TURN))
         gc.unfreeze()
         told[library] = _table(taken, _folded(chosen["all"]))
@@ -138,7 +139,7 @@ def measure(rounds: int) -> dict[str, Any]:
 def _folded(variant: AbstractContextManager[None]) -> float:
     """Microseconds a call of what metrics do when they are collected, off the caller's path."""
     assert isinstance(variant, Variant)
-    folded = statistics.median(variant.folded)
+    folded = _tenth(variant.folded)
     variant.folded.clear()
     return folded
 
@@ -165,9 +166,13 @@ def _timed(act: Callable[[], Any], times: int) -> list[float]:
     return taken
 
 
+def _tenth(taken: list[float]) -> float:
+    return sorted(taken)[len(taken) // 10]
+
+
 def _table(taken: dict[str, tuple[list[float], list[float]]], folded: float) -> dict[str, Any]:
-    median = {name: tuple(map(statistics.median, both)) for name, both in taken.items()}
-    bare_call, bare_stream = median["bare"]
+    tenths = {name: (_tenth(calls), _tenth(streams)) for name, (calls, streams) in taken.items()}
+    bare_call, bare_stream = tenths["bare"]
     rows = {
         name: {
             "us_per_call": call,
@@ -178,14 +183,14 @@ def _table(taken: dict[str, tuple[list[float], list[float]]], folded: float) -> 
             "added_us_per_chunk": ((stream - bare_stream) - (call - bare_call)) / CHUNKS,
             "stream_ratio": stream / bare_stream,
         }
-        for name, (call, stream) in median.items()
+        for name, (call, stream) in tenths.items()
     }
-    whole = median["all"][0]
+    whole = tenths["all"][0]
     shares = {
-        "seam, price, making the record": median["nothing told"][0] - bare_call,
-        "span": whole - median["no spans"][0],
-        "metrics": whole - median["no metrics"][0],
-        "emitting the record": whole - median["no record"][0],
+        "seam, price, making the record": tenths["nothing told"][0] - bare_call,
+        "span": whole - tenths["no spans"][0],
+        "metrics": whole - tenths["no metrics"][0],
+        "emitting the record": whole - tenths["no record"][0],
         "metrics when collected": folded,
     }
     return {"variants": rows, "shares_us_per_call": shares}
@@ -209,6 +214,7 @@ def show(report: dict[str, Any]) -> None:
         f"\nstart-up, fresh processes: {start['bare_ms']:.0f} ms bare, +{start['added_ms']:.0f} ms and "
         f"+{start['added_mb']:.1f} MB instrumented ({start['ours_ms']:.0f} ms with the SDK loaded)"
     )
+    print(f"load of the machine at the end: {report['load']:.1f} on {os.cpu_count()} cores")
     print("\nceilings: " + ", ".join(f"{what} {value} of {most:g}" for what, value, most in verdicts(report)))
 
 
@@ -235,7 +241,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12, help="turns of each variant (default: 12)")
     parser.add_argument("--litellm", action="store_true", help="measure litellm's prices too")
     asked = parser.parse_args()
-    report = {**measure(asked.rounds), "startup": startup(), "ceilings": CEILINGS}
+    report = {**measure(asked.rounds), "startup": startup(), "ceilings": CEILINGS, "load": os.getloadavg()[0]}
     if asked.json:
         print(json.dumps(report, indent=2))
     else:
