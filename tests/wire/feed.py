@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from tests.wire.otelcol import Collector
 
+Values = dict[str, str | int | float | bool]
 Attributes = Mapping[str, str | int | float | bool]
 
 

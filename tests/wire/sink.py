@@ -21,6 +21,15 @@ KINDS: dict[str, Any] = {
 }
 
 
+class Server(ThreadingHTTPServer):
+    """A server that a client may leave in the middle of a sentence."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """The client's side says what matters."""
+
+
 @dataclass
 class Request:
     """What arrived, and what it was answered."""
@@ -71,8 +80,7 @@ class Sink:
 
     def __enter__(self) -> Sink:
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
