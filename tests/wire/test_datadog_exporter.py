@@ -11,6 +11,7 @@ from tests.wire.otelcol import CONFIG, Collector
 from tools.collector import build
 
 TOKENS = "gen_ai.client.inference.usage.input_tokens"
+SPAN: feed.Values = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.cost.amount": 0.0625, "app": "x"}
 # The newest version with this exporter that builds is older, and so are two names.
 OLDER = {"cumulative_to_delta": "cumulativetodelta", "delta_to_cumulative": "deltatocumulative"}
 
