@@ -1,0 +1,109 @@
+"""What the governor keeps of a call in flight, what it is told of its end, and whom it tells of decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from otel_tokenomics.budgets.amounts import Unit
+from otel_tokenomics.budgets.budget import Budget
+from otel_tokenomics.budgets.errors import Reason
+from otel_tokenomics.budgets.protocol import Balance, Line
+from otel_tokenomics.budgets.windows import Window
+from otel_tokenomics.budgets.worst import Asked, Need
+
+Decision = str
+"""`allow`, `warn`, `deny`, `would_deny`, `fail_open`, `fail_local`, `fail_closed`."""
+
+
+class Part(NamedTuple):
+    """One account that a call is held on. `velocity`: it is the second limit."""
+
+    budget: Budget
+    account: str
+    enforced: bool
+    velocity: bool = False
+
+    @property
+    def limit(self) -> int:
+        """The limit in the budget's unit."""
+        if self.velocity and self.budget.velocity is not None:
+            return self.budget.velocity[0].quantity
+        return self.budget.limit.quantity
+
+    @property
+    def unit(self) -> Unit:
+        """What the budget counts."""
+        return self.budget.unit
+
+    @property
+    def window(self) -> Window:
+        """The window in which it counts."""
+        if self.velocity and self.budget.velocity is not None:
+            return self.budget.velocity[1]
+        return self.budget.window
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A call that was let through. `cap` is the output cap that its request must be given, if any.
+
+    `kept` is where its hold is: in the `store`, in this process (`local`) while that is down, or `nowhere`.
+    """
+
+    asked: Asked
+    need: Need
+    parts: tuple[Part, ...]
+    lines: tuple[Line, ...]
+    hold: str
+    kept: str = "store"
+    cap: int | None = None
+    attempts: int = 1
+    settled: bool = False
+
+
+class Spent(NamedTuple):
+    """How a call ended. `cost` is in nano-USD; `None`, as for `tokens`, is not known.
+
+    `presumed` is how many attempts got no answer and may be billed; `billed` whether the last one was.
+    `pending`: it is billed later, by another call's answer.
+    """
+
+    billed: bool
+    cost: int | None = None
+    tokens: int | None = None
+    presumed: int = 0
+    pending: bool = False
+
+
+class Listener(Protocol):
+    """Told of every decision. Must not raise."""
+
+    def decided(self, part: Part, decision: Decision, reason: Reason | None, balance: Balance | None) -> None:
+        """A call was let through, or not, by one budget."""
+
+    def settled(self, part: Part, held: int, spent: int, balance: Balance | None) -> None:
+        """A hold was settled; more spent than held is overshoot."""
+
+    def stored(self, seconds: float) -> None:
+        """A step of the store took so long."""
+
+    def expired(self, holds: int) -> None:
+        """Holds of this process were settled after they had expired."""
+
+
+@dataclass(slots=True)
+class Silence:
+    """A listener that keeps nothing."""
+
+    def decided(self, part: Part, decision: Decision, reason: Reason | None, balance: Balance | None) -> None:
+        """Nobody wants to know."""
+
+    def settled(self, part: Part, held: int, spent: int, balance: Balance | None) -> None:
+        """Nobody wants to know."""
+
+    def stored(self, seconds: float) -> None:
+        """Nobody wants to know."""
+
+    def expired(self, holds: int) -> None:
+        """Nobody wants to know."""

@@ -1,0 +1,219 @@
+"""The worst that a request may cost: its input counted here, its output at its cap, at the dearest rate.
+
+It is an upper bound as far as the request says what it asks for. What it does not say (the pages that a tool
+reads at the provider, a tier that the provider chooses) can cost more; that is told as overshoot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from otel_tokenomics.budgets.amounts import nano_of
+from otel_tokenomics.budgets.plan import Plan
+from otel_tokenomics.model.call import Facts, Reading
+from otel_tokenomics.model.money import Cost
+from otel_tokenomics.model.usage import Usage
+
+Pricer = Callable[[Facts, Reading, int], Cost]
+Count = Callable[[str], int]
+MostOutput = Callable[[Facts], int | None]
+
+GENERATING = frozenset({"chat", "text_completion", "generate_content"})
+_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens", "maxTokens")
+_NESTED = ("inferenceConfig", "generationConfig", "generation_config", "config")
+_HIDDEN = ("previous_response_id", "conversation", "prompt_id")
+_WRITES_BY_ITSELF = frozenset({"openai", "azure.ai.openai"})
+"""Providers that write to their prompt cache unasked, and may charge for it."""
+_PER_PART = 8
+"""Tokens that a chat format adds around a message, a tool or a part of one, at most."""
+_PER_NUMBER = 8
+_SERVER_TOOLS = ("web_search", "web_fetch", "file_search", "code_interpreter", "code_execution")
+_IMAGE_TOKENS = 5_000
+_IMAGE_TOKENS_BY_MODEL = (("4o-mini", 50_000),)
+"""The most that one image is counted as. Vendors count by size; a small model may count 33 times as many for
+the same price. An assumption of ours, set by `image_tokens`, not a vendor's figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one attempt may take: nano-USD (`None` where no price is known, and `why`) and tokens."""
+
+    cost: int | None
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    capped: bool
+    why: str | None = None
+
+
+class Asked(NamedTuple):
+    """What is asked of the budgets: a call that is about to be made. `at_ns` is Unix time."""
+
+    facts: Facts
+    body: Mapping[str, Any] | None
+    at_ns: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a walk through a request has found."""
+
+    size: int = 0
+    parts: int = 0
+    images: int = 0
+    writes: bool = False
+    long_writes: bool = False
+    texts: list[str] | None = None
+
+
+class Estimate:
+    """Reckons needs by a plan, the prices in force, and the most that models put out."""
+
+    def __init__(self, plan: Plan, price: Pricer, most_output: MostOutput = lambda facts: None) -> None:
+        self._plan = plan
+        self._price = price
+        self._most_output = most_output
+
+    def need(self, asked: Asked, cap: int | None = None, count: Count | None = None) -> Need:
+        """The worst case of one attempt.
+
+        With `cap` the request's output cap will be that. Without `count` a text has as many tokens as UTF-8
+        bytes, which no tokenizer of bytes exceeds; with it, as many as it counts, and a margin.
+        """
+        seen = walk(asked.body or {}, keep=count is not None)
+        images = seen.images * self._image_tokens(asked.facts)
+        n_in = self._counted(seen, count) + seen.parts * _PER_PART + images
+        if any((asked.body or {}).get(key) for key in _HIDDEN):
+            n_in += self._plan.output_tokens
+        out, capped = self._output(asked, cap)
+        cost, why = self._cost(asked, seen, n_in, out)
+        return Need(cost, n_in + out, n_in, out, capped, why)
+
+    def again(self, asked: Asked, need: Need, out: int, model: str | None = None) -> Need:
+        """The same need with another output cap, or for another model."""
+        if model is not None:
+            asked = asked._replace(facts=replace(asked.facts, request_model=model))
+        seen = walk(asked.body or {}, keep=False)
+        cost, why = self._cost(asked, seen, need.input_tokens, out)
+        return replace(need, cost=cost, tokens=need.input_tokens + out, output_tokens=out, why=why)
+
+    def _counted(self, seen: _Seen, count: Count | None) -> int:
+        if count is None:
+            return seen.size
+        counted = sum(map(count, seen.texts or ()))
+        return min(seen.size, -(-counted * (100 + self._plan.input_margin) // 100))
+
+    def _image_tokens(self, facts: Facts) -> int:
+        if self._plan.image_tokens is not None:
+            return self._plan.image_tokens
+        model = facts.request_model or ""
+        return next((most for part, most in _IMAGE_TOKENS_BY_MODEL if part in model), _IMAGE_TOKENS)
+
+    def _output(self, asked: Asked, cap: int | None) -> tuple[int, bool]:
+        if asked.facts.operation not in GENERATING:
+            return 0, True
+        body = asked.body or {}
+        given = output_cap(body) if cap is None else cap
+        choices = [body.get(key) for key in ("n", "best_of")]
+        times = max([1, *[n for n in choices if isinstance(n, int)]])
+        if given is not None:
+            return given * times, True
+        return (self._most_output(asked.facts) or self._plan.output_tokens) * times, False
+
+    def _cost(self, asked: Asked, seen: _Seen, n_in: int, out: int) -> tuple[int | None, str | None]:
+        tools = self._tools(asked.body or {})
+        worst: int | None = None
+        why: str | None = None
+        for tier, buckets in _variants(asked, seen, n_in, out):
+            usage = Usage({**buckets, **tools})
+            reading = Reading(usage, response_model=asked.facts.request_model, service_tier=tier)
+            cost = self._price(asked.facts, reading, asked.at_ns)
+            if cost.amount_femto is None or cost.status != "complete":
+                why = why or (cost.unpriced_reason or "unknown_model")
+            elif cost.currency != "USD":
+                why = "unknown_currency"
+            else:
+                worst = max(worst or 0, nano_of(cost.amount_femto))
+        return worst, None if worst is not None else why
+
+    def _tools(self, body: Mapping[str, Any]) -> dict[str, int]:
+        """Uses of tools that run at the provider and are billed by use."""
+        uses: dict[str, int] = {}
+        for tool in _dicts(body.get("tools")):
+            kind = next((name for name in _SERVER_TOOLS if str(tool.get("type", "")).startswith(name)), None)
+            if kind in ("web_search", "file_search"):
+                most = tool.get("max_uses", body.get("max_tool_calls"))
+                uses[f"tool.{kind}"] = most if isinstance(most, int) else self._plan.tool_calls
+        return uses
+
+
+def output_cap(body: Mapping[str, Any]) -> int | None:
+    """The output cap that a request names, by any of its names."""
+    for part in (body, *[inner for name in _NESTED if isinstance(inner := body.get(name), Mapping)]):
+        for key in _CAPS:
+            value = part.get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                return value
+    return None
+
+
+def _variants(asked: Asked, seen: _Seen, n_in: int, out: int) -> Iterator[tuple[str | None, dict[str, int]]]:
+    """The ways in which a provider may bill the same tokens."""
+    inputs = ["input"]
+    if seen.writes or asked.facts.provider in _WRITES_BY_ITSELF:
+        inputs.append("cache_write")
+    if seen.long_writes:
+        inputs.append("cache_write.1h")
+    outputs = ["output", "reasoning"] if out else [None]
+    if "audio" in _words((asked.body or {}).get("modalities")):
+        outputs = ["output.audio"]
+    for tier in {asked.facts.service_tier, None}:
+        for source in inputs:
+            for made in outputs:
+                yield tier, {source: n_in} if made is None else {source: n_in, made: out}
+
+
+def walk(node: Any, keep: bool) -> _Seen:
+    """What a request holds, of plain values only: nothing of the caller's is called, consumed or changed."""
+    seen = _Seen(texts=[] if keep else None)
+    _walk(node, seen)
+    return seen
+
+
+def _walk(node: Any, seen: _Seen) -> None:
+    if isinstance(node, str):
+        seen.size += len(node) if node.isascii() else len(node.encode("utf-8", "surrogatepass"))
+        if seen.texts is not None:
+            seen.texts.append(node)
+    elif isinstance(node, dict):
+        _walk_dict(node, seen)
+    elif isinstance(node, list | tuple):
+        for item in node:
+            _walk(item, seen)
+    elif node is not None:
+        seen.size += _PER_NUMBER
+
+
+def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
+    seen.parts += 1
+    kind = node.get("type")
+    if isinstance(kind, str) and "image" in kind:
+        seen.images += 1
+        return
+    for key, value in node.items():
+        if isinstance(key, str):
+            seen.size += len(key)
+        if key == "cache_control" and isinstance(value, dict):
+            seen.writes = True
+            seen.long_writes = seen.long_writes or value.get("ttl") == "1h"
+        _walk(value, seen)
+
+
+def _dicts(value: Any) -> Iterable[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list | tuple) else []
+
+
+def _words(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
