@@ -79,6 +79,12 @@ class Meter:
         if what in self.broken:
             raise ZeroDivisionError(what)
 
+    def request_body(self) -> dict[str, Any]:
+        return {}
+
+    def capped(self, request: Any, tokens: int) -> Any:
+        return request
+
     def prepare(self) -> Any:
         self._try("prepare")
         return "altered" if self.veils else "as given"

@@ -139,6 +139,17 @@ class StainlessMeter:
         """The options themselves, or a copy that asks for usage at the end of the stream."""
         return _asking_for_usage(self._options) if self.veils else self._options
 
+    def request_body(self) -> Mapping[str, Any] | None:
+        """The body of the request, if it is an object."""
+        body = getattr(self._options, "json_data", None)
+        return body if isinstance(body, dict) else None
+
+    def capped(self, request: Any, tokens: int) -> Any:
+        """A copy of the options with this output cap, under the name that the endpoint knows."""
+        body = request.json_data
+        given = next((key for key in _OUTPUT_CAPS if isinstance(body.get(key), int)), None)
+        return _with_body(request, {**body, given or _cap_of(self._facts): tokens})
+
     def respond(self, word: Responded) -> None:
         """Read the body, or make ready for it."""
         response = word.response
@@ -275,9 +286,24 @@ def _asking_for_usage(options: Any) -> Any:
     body = options.json_data
     asked = body.get("stream_options")
     wanted = {**asked, "include_usage": True} if isinstance(asked, dict) else {"include_usage": True}
+    return _with_body(options, {**body, "stream_options": wanted})
+
+
+def _with_body(options: Any, body: dict[str, Any]) -> Any:
     duplicate = options.copy() if not hasattr(options, "model_copy") else options.model_copy()
-    duplicate.json_data = {**body, "stream_options": wanted}
+    duplicate.json_data = body
     return duplicate
+
+
+_OUTPUT_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+
+
+def _cap_of(facts: Facts) -> str:
+    """What an endpoint calls the cap on its output: OpenAI's newer models refuse the older name."""
+    if facts.route == "responses":
+        return "max_output_tokens"
+    openai = facts.provider in ("openai", "azure.ai.openai") and facts.route == "chat/completions"
+    return "max_completion_tokens" if openai else "max_tokens"
 
 
 def may_ask_for_usage(body: Any) -> bool:

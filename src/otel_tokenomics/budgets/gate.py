@@ -72,9 +72,7 @@ class Gate:
         """Who is charged; asked in the context of the call."""
         return self._whose(attribution)
 
-    def admit(
-        self, facts: Facts, owner: Owner, body: Mapping[str, Any] | None, at_ns: int
-    ) -> Ticket | None:
+    def admit(self, facts: Facts, owner: Owner, body: Mapping[str, Any] | None, at_ns: int) -> Ticket | None:
         """Hold the worst case. Raises `BudgetExceededError`."""
         return self.governor.admit(Asked(facts, body, at_ns), owner)
 

@@ -114,13 +114,6 @@ class Governor:
             balance = balances[index] if index < len(balances) else None
             self._listener.settled(part, line.amount * ticket.attempts, actual[index], balance)
 
-    def correct(self, ticket: Ticket, spent: Spent) -> None:
-        """The truth about a call that was settled as pending: its account is put right, once."""
-        actual = [self._actual(part, ticket, spent) for part in ticket.parts]
-        more = [max(0, now - line.amount) for now, line in zip(actual, ticket.lines, strict=True)]
-        self.keeper.charge(ticket.lines, more)
-        self.keeper.recover()
-
     def lines(self, parts: Matches, need: Need | None, now: float) -> tuple[Line, ...]:
         """What a call needs of each account at an instant."""
         return tuple([self._line(part, need, int(now)) for part in parts])
@@ -132,11 +125,11 @@ class Governor:
             if not answer.granted and self._count is not None:
                 need = self._estimate.need(asked, cap, self._count)
                 lines, answer = self._reserve(hold, parts, need)
-            if not answer.granted and (
-                less := fitted_output(self._estimate, asked, parts, need, lines, answer)
-            ):
-                need, cap = less, less.output_tokens
-                lines, answer = self._reserve(hold, parts, need)
+            if not answer.granted:
+                less = fitted_output(self._estimate, asked, parts, need, lines, answer)
+                if less is not None:
+                    need, cap = less, less.output_tokens
+                    lines, answer = self._reserve(hold, parts, need)
         except StoreDownError:
             return self._without_store(asked, parts, need, cap)
         if not answer.granted:
@@ -265,9 +258,8 @@ class Governor:
     def _actual(self, part: Part, ticket: Ticket, spent: Spent) -> int:
         """What a part is charged: the truth where it is known, the worst case where it is not."""
         worst = _amount(part, ticket.need)
-        times = ticket.attempts if spent.pending else spent.presumed
-        presumed = times * self._presumed(part, ticket, worst)
-        if spent.pending or not spent.billed:
+        presumed = spent.presumed * self._presumed(part, ticket, worst) if spent.presumed else 0
+        if not spent.billed:
             return presumed
         if part.unit == "request":
             return presumed + 1

@@ -66,14 +66,12 @@ class Spent(NamedTuple):
     """How a call ended. `cost` is in nano-USD; `None`, as for `tokens`, is not known.
 
     `presumed` is how many attempts got no answer and may be billed; `billed` whether the last one was.
-    `pending`: it is billed later, by another call's answer.
     """
 
     billed: bool
     cost: int | None = None
     tokens: int | None = None
     presumed: int = 0
-    pending: bool = False
 
 
 class Listener(Protocol):

@@ -6,6 +6,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
 
+from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.contracts import Meter
 from otel_tokenomics.flow.desk import Desk, Entry
@@ -26,6 +27,7 @@ class Call:
         "_entry",
         "_flow",
         "_heard",
+        "_meter",
         "_span_token",
         "_token",
         "client",
@@ -43,6 +45,7 @@ class Call:
         self._desk, self._entry = desk, entry
         self.skim = meter.skim
         """Whether the flow need not wake for some quiet bytes: the meter's own, for it is asked for most."""
+        self._meter: Meter | None = None if desk.budgets is None else meter
         self._heard: int | None = None
         self._token: Token[Call | None] | None = None
         self._span_token: Any = None
@@ -50,6 +53,38 @@ class Call:
         sent = self._step(None)
         if sent is not None:
             self.request, self.veils = sent.request, meter.veils
+
+    @property
+    def waits(self) -> bool:
+        """Whether `hold` may wait for a disk or a network."""
+        return self._desk.budgets is not None and self._desk.budgets.waits
+
+    @property
+    def pool(self) -> Any:
+        """The thread for what an event loop must not wait for."""
+        return None if self._desk.budgets is None else self._desk.budgets.aside.pool
+
+    def hold(self) -> None:
+        """Hold what the call may cost on the application's budgets, before anything is sent.
+
+        Raises `BudgetExceededError`, and nothing else: it is the one error that the application asked for.
+        """
+        budgets, meter, self._meter = self._desk.budgets, self._meter, None
+        if budgets is None or meter is None:
+            return
+        entry = self._entry
+        try:
+            entry.ticket = budgets.admit(entry.facts, entry.owner, meter.request_body(), entry.started_ns)
+            if entry.ticket is not None and entry.ticket.cap is not None:
+                self.request = meter.capped(self.request, entry.ticket.cap)
+            if self._flow is None and entry.ticket is not None:
+                # It was cancelled while it waited for the store.
+                budgets.release(entry.ticket)
+        except BudgetExceededError as refusal:
+            self.end(error=refusal)
+            raise
+        except Exception as error:
+            fault("budgets.hold", error)
 
     def __enter__(self) -> Call:
         """Make this call and its span current."""
@@ -77,7 +112,17 @@ class Call:
             fault("call.end", trouble)
 
     def retried(self, timed_out: bool) -> None:
-        """An attempt failed; the client library makes another."""
+        """An attempt failed; the client library makes another.
+
+        Raises `BudgetExceededError` when the failed one may be billed, and a second has no room beside it.
+        """
+        if timed_out and self._desk.budgets is not None and self._entry.ticket is not None:
+            try:
+                self._desk.budgets.again(self._entry.ticket)
+            except BudgetExceededError:
+                raise
+            except Exception as error:
+                fault("budgets.again", error)
         self._step(Retried(timed_out))
 
     def responded(self, response: Any, follows: bool, retries: int) -> None:
@@ -136,9 +181,18 @@ class Shield:
 
     __slots__ = ("_token", "request")
 
+    waits = False
+    pool = None
+
     def __init__(self, request: Any) -> None:
         self.request = request
         self._token: Token[Call | None] | None = None
+
+    def hold(self) -> None:
+        """Nothing is billed."""
+
+    def end(self, error: BaseException | None = None) -> None:
+        """There is nothing to end."""
 
     def __enter__(self) -> Shield:
         self._token = CURRENT.set(None)

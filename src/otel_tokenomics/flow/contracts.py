@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts, Reading, Responded
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import Usage
@@ -31,6 +32,12 @@ class Meter(Protocol):
 
     veils: bool
 
+    def request_body(self) -> Mapping[str, Any] | None:
+        """The request's body, before it is sent; only plain values of it are looked at."""
+
+    def capped(self, request: Any, tokens: int) -> Any:
+        """A copy of the request to send, with this output cap."""
+
     def prepare(self) -> Any:
         """The request to send: the caller's own, or an altered copy of it. Never mutates it."""
 
@@ -52,6 +59,35 @@ class Meter(Protocol):
 
     def draft(self) -> Draft | None:
         """What must be counted because the provider did not say it, or `None`."""
+
+
+class Budgets(Protocol):
+    """Holds the worst case of a call before it is sent, and settles what its record says."""
+
+    aside: Any
+    """Its `pool` is the thread for what an event loop must not wait for."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether `admit` and `again` may wait for a disk or a network."""
+
+    def owner(self, attribution: Attribution) -> Any:
+        """Who is charged; asked in the context of the call."""
+
+    def admit(self, facts: Facts, owner: Any, body: Mapping[str, Any] | None, at_ns: int) -> Any:
+        """A ticket, whose `cap` is the output cap that the request must be given, or `None`.
+
+        Raises `BudgetExceededError`, the one error that the application asked for.
+        """
+
+    def again(self, ticket: Any) -> None:
+        """Another attempt follows one that may be billed. Raises `BudgetExceededError`."""
+
+    def release(self, ticket: Any) -> None:
+        """Nothing was sent."""
+
+    def settle(self, ticket: Any, record: UsageRecord, pending: bool) -> None:
+        """The call is over; `pending`: another call's record will say what it was billed."""
 
 
 class Adapter(Protocol):

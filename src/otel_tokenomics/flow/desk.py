@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_tokenomics.flow import late
 from otel_tokenomics.flow.billing import Bill, Verdict, possibly_billed
-from otel_tokenomics.flow.contracts import Draft, Meter, Teller
+from otel_tokenomics.flow.contracts import Budgets, Draft, Meter, Teller
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.flow.guard import attempt, fault, guarded
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
@@ -30,12 +30,14 @@ class Entry:
         "attribution",
         "facts",
         "first_chunk_ns",
+        "owner",
         "page",
         "possibly_billed",
         "previewed",
         "started",
         "started_ns",
         "status_code",
+        "ticket",
     )
 
     def __init__(self, facts: Facts, attribution: Attribution) -> None:
@@ -49,6 +51,8 @@ class Entry:
         self.first_chunk_ns: int | None = None
         self.status_code: int | None = None
         self.previewed = False
+        self.owner: Any = None
+        self.ticket: Any = None
 
     @property
     def awaits_preview(self) -> bool:
@@ -70,16 +74,20 @@ class Desk:
         teller: Teller,
         who: Callable[[], Attribution],
         estimator: Estimator | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._price = price
         self._teller = teller
         self._who = who
         self._estimator = estimator
+        self.budgets = budgets
         self._bill = Bill()
 
     def admit(self, facts: Facts) -> Entry:
         """Note the start and the owner of a call, and open its span."""
         entry = Entry(facts, attempt("attribution", self._who, UNATTRIBUTED))
+        if self.budgets is not None:
+            entry.owner = attempt("budgets.owner", partial(self.budgets.owner, entry.attribution), None)
         try:
             entry.page = self._teller.open(facts, entry.started_ns)
         except Exception as error:
@@ -150,6 +158,9 @@ class Desk:
             entry.possibly_billed += possibly_billed(ending.error)
         record = self._record(entry, reading, duration, ending.error)
         record.billed = verdict is Verdict.BILLED
+        if self.budgets is not None:
+            with guarded("budgets.settle"):
+                self.budgets.settle(entry.ticket, record, verdict is Verdict.PENDING)
         if record.billed:
             record.attribution = self._bill.owner(record)
         elif verdict is Verdict.PENDING:

@@ -16,11 +16,12 @@ from typing import Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow.billing import possibly_billed
 from otel_tokenomics.flow.call import CURRENT, Call, Shield
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.flow.drivers import adrive, drive
+from otel_tokenomics.flow.drivers import adrive, aretry, drive
 from otel_tokenomics.flow.guard import fault, log
 
 MODULE = "_base_client"
@@ -144,13 +145,19 @@ class Seam:
     def _retry(self, original: Any) -> Any:
         @functools.wraps(original)
         def retry(client: Any, *args: Any, **kwargs: Any) -> Any:
+            bound = original.__get__(client, type(client))
             try:
                 call = CURRENT.get()
                 if call is not None:
-                    call.retried(possibly_billed(sys.exc_info()[1]))
+                    told = functools.partial(call.retried, possibly_billed(sys.exc_info()[1]))
+                    if call.waits and inspect.iscoroutinefunction(original):
+                        return aretry(call, told, functools.partial(bound, *args, **kwargs))
+                    told()
+            except BudgetExceededError:
+                raise
             except Exception as error:
                 fault("seam.retry", error)
-            return original.__get__(client, type(client))(*args, **kwargs)
+            return bound(*args, **kwargs)
 
         return retry
 

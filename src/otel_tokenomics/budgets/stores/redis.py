@@ -124,3 +124,68 @@ def _balances(told: Sequence[str]) -> tuple[Balance, ...]:
 def _answer(told: Sequence[str]) -> Answer:
     moved = int(float(told[1])) if told[0] == "moved" else None
     return Answer(told[0] == "granted", _balances(told), moved)
+
+
+class Sharded:
+    """One hash tag for each value of an owner, so that a cluster spreads them over its nodes.
+
+    Every budget matches by that owner, so that all accounts of a call have the same tag.
+    """
+
+    blocks = True
+
+    def __init__(self, url: str, timeout: float, owner: str) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._mark = f"|{owner}="
+        self._lock = threading.Lock()
+        self._shards: dict[str, RedisStore] = {}
+        self._first = RedisStore(url, timeout)
+        self._holds: dict[str, RedisStore] = {}
+
+    def now(self) -> float:
+        """Redis's time."""
+        return next(iter(self._shards.values()), self._first).now()
+
+    def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
+        """Hold all lines or none."""
+        shard = self._shard(lines)
+        answer = shard.reserve(hold, lines, ttl)
+        if answer.granted:
+            self._holds[hold] = shard
+        return answer
+
+    def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
+        """Hold as much again."""
+        return self._shard(lines).top_up(hold, lines)
+
+    def settle(self, hold: str, spent: Sequence[int]) -> Settled:
+        """Turn the hold into what was spent."""
+        shard = self._holds.get(hold)
+        if shard is None:
+            return Settled("unknown")
+        settled = shard.settle(hold, spent)
+        self._holds.pop(hold, None)
+        return settled
+
+    def expire(self) -> int:
+        """Settle in full what has expired under the tags that this process knows."""
+        return sum(shard.expire() for shard in list(self._shards.values()))
+
+    def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
+        """The balance of each line."""
+        return tuple([self._shard([line]).read([line])[0] for line in lines])
+
+    def close(self) -> None:
+        """Close the connections."""
+        for shard in list(self._shards.values()):
+            shard.close()
+
+    def _shard(self, lines: Sequence[Line]) -> RedisStore:
+        _, _, rest = lines[0].account.partition(self._mark)
+        # A brace would end the tag early.
+        tag = rest.partition("|")[0].replace("{", "(").replace("}", ")") or "all"
+        with self._lock:
+            if tag not in self._shards:
+                self._shards[tag] = RedisStore(self._url, self._timeout, tag)
+            return self._shards[tag]
