@@ -63,3 +63,11 @@ OTEL_TOKENOMICS_FLUSH_ON_SIGTERM = "OTEL_TOKENOMICS_FLUSH_ON_SIGTERM"
 
 Flush records before a SIGTERM that nobody else handles ends the process. Default: ``false``
 """
+
+OTEL_TOKENOMICS_BUDGET_MODE = "OTEL_TOKENOMICS_BUDGET_MODE"
+"""
+.. envvar:: OTEL_TOKENOMICS_BUDGET_MODE
+
+``enforce`` refuses calls over a configured budget, ``observe`` only tells of them, ``off`` holds nothing.
+Default: what the configuration file says, ``enforce`` if it has budgets
+"""

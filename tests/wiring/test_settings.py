@@ -36,6 +36,7 @@ VARIABLES = [
         frozenset({"cache_creation", "legacy_token_usage"}),
     ),
     ("FLUSH_ON_SIGTERM", "YES", "flush_on_sigterm", True),
+    ("BUDGET_MODE", "observe", "budget_mode", "observe"),
 ]
 KEYS = [
     ('[ledger]\npath = "/x.db"', "ledger", Path("/x.db")),
@@ -84,7 +85,27 @@ def test_each_key_and_where_it_stands(write: Write, text: str, field: str, expec
 
 
 def test_every_field_can_be_set() -> None:
-    assert {field for *_, field, _ in VARIABLES} | {field for _, field, _ in KEYS} == set(FIELDS)
+    assert {field for *_, field, _ in VARIABLES} | {field for _, field, _ in KEYS} | {"budgets"} == set(
+        FIELDS
+    )
+
+
+def test_budgets_are_read_whole(write: Write) -> None:
+    environ = write('[[budget]]\nname = "b"\nlimit = "5 USD"\nwindow = "day"\n')
+    settings = load(environ)
+    assert settings.budgets is not None
+    assert [budget.name for budget in settings.budgets.budgets] == ["b"]
+    assert settings.sources == {"budgets": environ[PREFIX + "CONFIG"]}
+
+
+def test_a_wrong_budget_is_refused_with_its_line(write: Write) -> None:
+    environ = write('[spans]\nmode = "own"\n[[budget]]\nname = "b"\nlimit = "-5 USD"\nwindow = "day"\n')
+    problems: list[ConfigError] = []
+    assert load(environ, problems).spans == "own"
+    assert [str(problem).partition(": ")[2] for problem in problems] == [
+        "budget.limit is '-5 USD'; it must not be negative: \"0 USD\" blocks every call"
+    ]
+    assert "line 5" in str(problems[0])
 
 
 def test_the_environment_overrides_the_file(write: Write) -> None:

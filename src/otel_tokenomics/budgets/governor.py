@@ -74,6 +74,8 @@ class Governor:
         """
         if asked.facts.billing != "metered":
             return None
+        if self.plan.broken is not None and self.plan.mode == "enforce":
+            raise BudgetExceededError(Refusal("budgets", "configuration", detail=self.plan.broken))
         parts = self._parts(asked, owner)
         if not parts:
             return None

@@ -65,6 +65,7 @@ class Plan:
     `hold` is how many seconds a hold lives before it is settled in full. `input_margin` is by how many per
     cent a local count of input tokens is raised. `image_tokens`, `output_tokens` and `tool_calls` are what is
     assumed for an image, a model whose most output is not known, and a tool that runs at the provider.
+    `broken` is why the file could not be read: a limit that cannot be read is not the same as no limit.
     """
 
     budgets: tuple[Budget, ...] = ()
@@ -79,6 +80,7 @@ class Plan:
     output_tokens: int = 128_000
     tool_calls: int = 10
     path: Path | None = None
+    broken: str | None = None
 
 
 def read_plan(path: Path) -> Plan:

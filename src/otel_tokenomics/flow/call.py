@@ -32,6 +32,7 @@ class Call:
         "_token",
         "client",
         "followed",
+        "governed",
         "request",
         "skim",
         "veils",
@@ -45,7 +46,9 @@ class Call:
         self._desk, self._entry = desk, entry
         self.skim = meter.skim
         """Whether the flow need not wake for some quiet bytes: the meter's own, for it is asked for most."""
-        self._meter: Meter | None = None if desk.budgets is None else meter
+        self.governed = desk.budgets is not None
+        """Whether `hold` has anything to ask."""
+        self._meter: Meter | None = meter if self.governed else None
         self._heard: int | None = None
         self._token: Token[Call | None] | None = None
         self._span_token: Any = None
@@ -116,7 +119,7 @@ class Call:
 
         Raises `BudgetExceededError` when the failed one may be billed, and a second has no room beside it.
         """
-        if timed_out and self._desk.budgets is not None and self._entry.ticket is not None:
+        if timed_out and self.governed and self._desk.budgets is not None and self._entry.ticket is not None:
             try:
                 self._desk.budgets.again(self._entry.ticket)
             except BudgetExceededError:
@@ -181,6 +184,7 @@ class Shield:
 
     __slots__ = ("_token", "request")
 
+    governed = False
     waits = False
     pool = None
 

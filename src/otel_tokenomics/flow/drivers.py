@@ -9,12 +9,20 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow.call import Call, Shield
+from otel_tokenomics.flow.guard import fault
 
 
 def drive(original: Callable[..., Any], call: Call | Shield, cast_to: Any, args: Any, kwargs: Any) -> Any:
     """Run the original with what `call` wants sent, and let `call` see what comes of it."""
-    call.hold()
+    if call.governed:
+        try:
+            call.hold()
+        except BudgetExceededError:
+            raise
+        except Exception as error:
+            fault("drive.hold", error)
     with call:
         return original(cast_to, call.request, *args, **kwargs)
 
@@ -27,7 +35,13 @@ async def adrive(
     kwargs: Any,
 ) -> Any:
     """`drive`, awaiting."""
-    await aside(call, call.hold)
+    if call.governed:
+        try:
+            await aside(call, call.hold)
+        except BudgetExceededError:
+            raise
+        except Exception as error:
+            fault("drive.hold", error)
     with call:
         return await original(cast_to, call.request, *args, **kwargs)
 
@@ -45,7 +59,9 @@ async def aside(call: Call | Shield, job: Callable[[], None]) -> None:
     try:
         await loop.run_in_executor(call.pool, job)
     except BaseException as error:
-        call.end(error=error)
+        if not isinstance(error, Exception):
+            # Cancelled while it waited: what is held meanwhile is released by whoever holds it.
+            call.end(error=error)
         raise
 
 

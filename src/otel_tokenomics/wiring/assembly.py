@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_tokenomics.attribution import ambient
 from otel_tokenomics.flow import guard, late
+from otel_tokenomics.flow.contracts import Budgets
 from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
@@ -28,10 +30,11 @@ from otel_tokenomics.telemetry.events import UsageEvents
 from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
 from otel_tokenomics.telemetry.teller import OpenTelemetryTeller
-from otel_tokenomics.wiring.settings import ConfigError, Settings, load
+from otel_tokenomics.wiring.settings import BudgetsError, ConfigError, Settings, load
 from otel_tokenomics.wiring.shutdown import flush_on_sigterm
 
 if TYPE_CHECKING:
+    from otel_tokenomics.budgets.plan import Plan
     from otel_tokenomics.pricing.contracts import Contracts
 
 
@@ -40,8 +43,19 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     problems: list[ConfigError] = []
     settings = load(environ, problems)
     for problem in problems:
-        guard.log.error("%s. Its default is used.", problem)
+        if isinstance(problem, BudgetsError):
+            settings = replace(settings, budgets=_broken(problem))
+        else:
+            guard.log.error("%s. Its default is used.", problem)
     return settings
+
+
+def _broken(problem: BudgetsError) -> Plan:
+    """Budgets that cannot be read: under `enforce` no call is made, for who wrote a limit wants one."""
+    from otel_tokenomics.budgets.plan import Plan
+
+    guard.log.error("%s. Until then every call is refused, unless budgets are off or observed.", problem)
+    return Plan(broken=str(problem))
 
 
 def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
@@ -55,7 +69,17 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     if settings.flush_on_sigterm:
         flush_on_sigterm(_flush)
     estimator = None if settings.estimate == "off" else Estimator(settings.estimate)
-    return Desk(pricer_of(settings.prices), teller, _who(settings.attribution), estimator)
+    pricer = pricer_of(settings.prices)
+    return Desk(pricer, teller, _who(settings.attribution), estimator, _budgets_of(settings, pricer))
+
+
+def _budgets_of(settings: Settings, pricer: Pricer) -> Budgets | None:
+    """What holds budgets, imported only where there are any."""
+    if settings.budgets is None:
+        return None
+    from otel_tokenomics.wiring.governing import gate_of
+
+    return gate_of(settings.budgets, settings.budget_mode, pricer)
 
 
 @lru_cache(maxsize=16)

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import OWNERS
+
+if TYPE_CHECKING:
+    from otel_tokenomics.budgets.plan import Plan
 
 SpanMode = Literal["auto", "own", "annotate", "off"]
 EstimateMode = Literal["tokenizer", "heuristic", "off"]
@@ -19,6 +22,8 @@ EstimateMode = Literal["tokenizer", "heuristic", "off"]
 PREFIX = "OTEL_TOKENOMICS_"
 SPAN_MODES = ("auto", "own", "annotate", "off")
 ESTIMATE_MODES = ("tokenizer", "heuristic", "off")
+BUDGET_MODES = ("off", "observe", "enforce")
+BUDGET_TABLES = ("store", "budgets", "budget")
 COMPATS = ("cache_creation", "legacy_token_usage")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
@@ -28,13 +33,18 @@ class ConfigError(ValueError):
     """A setting that cannot be: the message says where it stands, what is wrong, and what is allowed."""
 
 
+class BudgetsError(ConfigError):
+    """Budgets that cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set.
 
     `ledger` is a path, or `None` when there is no ledger; `prices` is that of a price file. `hosts` maps a
-    host, or `*.suffix`, to a provider. `attribution` names standing owners, such as `team`. `sources` says
-    where each setting comes from.
+    host, or `*.suffix`, to a provider. `attribution` names standing owners, such as `team`. `budgets` are
+    those of the file, and `budget_mode` is what the environment says of them all. `sources` says where each
+    setting comes from.
     """
 
     disabled: bool = False
@@ -47,6 +57,8 @@ class Settings:
     hosts: Mapping[str, str] = field(default_factory=dict)
     attribution: Mapping[str, str] = field(default_factory=dict)
     flush_on_sigterm: bool = False
+    budgets: Plan | None = None
+    budget_mode: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,10 +96,21 @@ def _given(environ: Mapping[str, str]) -> Iterator[_Entry]:
             yield partial(_raise, error)
         else:
             yield from document.entries()
+            if any(table in document.tables for table in BUDGET_TABLES):
+                yield partial(_budgets, document.path)
     for name, (key, parse) in _VARIABLES.items():
         # Empty is unset, as for every OpenTelemetry variable.
         if value := environ.get(PREFIX + name, "").strip():
             yield partial(_variable, key, parse, value, PREFIX + name)
+
+
+def _budgets(path: Path) -> tuple[str, Any, str]:
+    from otel_tokenomics.budgets.plan import BudgetConfigError, read_plan
+
+    try:
+        return "budgets", read_plan(path), str(path)
+    except BudgetConfigError as error:
+        raise BudgetsError(str(error)) from None
 
 
 def _raise(error: ConfigError) -> tuple[str, Any, str]:
@@ -167,6 +190,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "STRICT": ("strict", _switch),
     "COMPAT": ("compat", _compat),
     "FLUSH_ON_SIGTERM": ("flush_on_sigterm", _switch),
+    "BUDGET_MODE": ("budget_mode", _choice(BUDGET_MODES)),
 }
 _KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "ledger.path": ("ledger", _ledger),
@@ -214,6 +238,8 @@ class _Document:
     def _entries(self) -> list[tuple[str, Any]]:
         entries: list[tuple[str, Any]] = []
         for table, value in self.tables.items():
+            if table in BUDGET_TABLES:
+                continue
             if table in _KEYS or not isinstance(value, dict) or not value:
                 entries.append((table, value))
             else:

@@ -150,7 +150,7 @@ class Seam:
                 call = CURRENT.get()
                 if call is not None:
                     told = functools.partial(call.retried, possibly_billed(sys.exc_info()[1]))
-                    if call.waits and inspect.iscoroutinefunction(original):
+                    if call.governed and inspect.iscoroutinefunction(original):
                         return aretry(call, told, functools.partial(bound, *args, **kwargs))
                     told()
             except BudgetExceededError:

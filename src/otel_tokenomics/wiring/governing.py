@@ -1,0 +1,106 @@
+"""Budgets put together: a plan, a store, prices and who pays, behind the gate that the flow asks.
+
+Only a process that has budgets imports what holds them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from opentelemetry.sdk.resources import OTELResourceDetector
+
+from otel_tokenomics.budgets.budget import Mode
+from otel_tokenomics.budgets.gate import Gate
+from otel_tokenomics.budgets.governor import Governor, Owner
+from otel_tokenomics.budgets.outputs import most_output
+from otel_tokenomics.budgets.plan import Plan
+from otel_tokenomics.budgets.protocol import StoreDownError
+from otel_tokenomics.budgets.stores.opening import open_store
+from otel_tokenomics.budgets.suggest import Suggest
+from otel_tokenomics.budgets.ticket import Listener
+from otel_tokenomics.budgets.worst import Estimate, Pricer
+from otel_tokenomics.flow import late, tokenizer
+from otel_tokenomics.flow.guard import guarded
+from otel_tokenomics.ledger.location import default_path
+from otel_tokenomics.model.attribution import Attribution
+from otel_tokenomics.pricing import vendors
+from otel_tokenomics.pricing.installed import current
+
+_LABELS = {"service": "service.name", "environment": "deployment.environment.name"}
+
+Whose = Callable[[Attribution], Owner]
+
+
+_governors: dict[tuple[Plan, Path], Governor] = {}
+
+
+def gate_of(
+    plan: Plan,
+    mode: str | None,
+    pricer: Pricer,
+    listener: Listener | None = None,
+    whose: Whose = Owner,
+) -> Gate | None:
+    """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process."""
+    if mode is not None:
+        plan = replace(plan, mode=cast(Mode, mode))
+    if plan.mode == "off" or not (plan.budgets or plan.broken):
+        return None
+    key = (plan, budgets_path(os.environ))
+    if key not in _governors:
+        _governors[key] = _governor(plan, key[1], pricer, listener)
+    return Gate(_governors[key], whose)
+
+
+def _governor(plan: Plan, path: Path, pricer: Pricer, listener: Listener | None) -> Governor:
+    estimate = Estimate(plan, pricer, most_output)
+    governor = Governor(
+        plan,
+        open_store(plan, path),
+        estimate,
+        listener=listener,
+        labels=_labels(OTELResourceDetector().detect().attributes),
+        count=_count,
+        suggest=Suggest(estimate, _models),
+    )
+    late.start()
+    atexit.register(_give_back, governor, os.getpid())
+    return governor
+
+
+def budgets_path(environ: Mapping[str, str]) -> Path:
+    """Where budgets are kept when nothing else is said: beside the ledger's usual place."""
+    return default_path(environ).with_name("budgets.sqlite3")
+
+
+def _labels(resource: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(resource[name]) for key, name in _LABELS.items() if resource.get(name)}
+
+
+def _count(text: str) -> int:
+    """Counts with the tokenizer, which is loaded when a budget is first so tight that bytes do not do."""
+    tokenizer.load()
+    return tokenizer.count(text)
+
+
+def _models(provider: str) -> Iterable[str]:
+    section = current().section(vendors.catalogued(provider))
+    return () if section is None else section.ids()
+
+
+def _give_back(governor: Governor, pid: int) -> None:
+    """At exit: what is still to be settled, then what was borrowed."""
+    if pid != os.getpid():
+        return
+    with guarded("budgets.exit"):
+        late.drain()
+        try:
+            governor.keeper.recover()
+            governor.keeper.store.close()
+        except StoreDownError:
+            return
