@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_tokenomics.adapters.anthropic import _DIALECT, read_usage
+from otel_tokenomics.adapters.anthropic import DIALECT, read_usage
 from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
 
@@ -98,8 +98,8 @@ def read(*events: dict[str, Any], provider: str = "anthropic") -> Reading:
     """The reading of a stream's events."""
     facts, told = Facts(provider, "chat", "anthropic", "messages"), Told()
     for event in events:
-        _DIALECT.event(told, event)
-    return _DIALECT.reading(told, facts)
+        DIALECT.event(told, event)
+    return DIALECT.reading(told, facts)
 
 
 START = {
@@ -199,8 +199,8 @@ def test_a_containers_time_is_in_no_message(tools: dict[str, int], flags: tuple[
     usage = {"input_tokens": 5, "output_tokens": 3, "server_tool_use": tools}
     message = {"type": "message", "container": {"id": "c"}, "usage": usage}
     facts, told = Facts("anthropic", "chat", "anthropic", "messages"), Told()
-    _DIALECT.body(told, message, facts)
-    assert _DIALECT.reading(told, facts).usage.flags == flags
+    DIALECT.body(told, message, facts)
+    assert DIALECT.reading(told, facts).usage.flags == flags
     delta = {"type": "message_delta", "delta": {"container": {"id": "c"}}, "usage": usage}
     assert read({"type": "message_start", "message": {}}, delta).usage.flags == flags
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_tokenomics.adapters.openai import _DIALECT, read_usage
+from otel_tokenomics.adapters.openai import DIALECT, read_usage
 from otel_tokenomics.adapters.openai_work import unit_of_images
 from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
@@ -130,8 +130,8 @@ def test_a_duration_that_cannot_be_is_missing(seconds: Any) -> None:
 def read(body: dict[str, Any], operation: str = "chat", route: str = "responses") -> Reading:
     """The reading of a whole body."""
     facts, told = Facts("openai", operation, "openai", route), Told()
-    _DIALECT.body(told, body, facts)
-    return _DIALECT.reading(told, facts)
+    DIALECT.body(told, body, facts)
+    return DIALECT.reading(told, facts)
 
 
 def test_every_served_value_is_read() -> None:
@@ -189,8 +189,8 @@ def test_quantities_where_there_is_no_usage(
 
 def test_groq_puts_its_usage_elsewhere() -> None:
     facts, told = Facts("groq", "chat", "openai", "chat/completions"), Told()
-    _DIALECT.event(told, {"id": "c", "x_groq": {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}})
-    assert _DIALECT.reading(told, facts).usage.buckets == {"input": 3, "output": 4}
+    DIALECT.event(told, {"id": "c", "x_groq": {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}})
+    assert DIALECT.reading(told, facts).usage.buckets == {"input": 3, "output": 4}
 
 
 @pytest.mark.parametrize("name", ["num_cached_tokens", "cached_tokens", "prompt_cache_hit_tokens"])

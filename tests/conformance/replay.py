@@ -28,29 +28,49 @@ class Method:
     arguments: dict[str, Any]
 
 
-class Player:
-    """The clients of one mode, made once for each host."""
+@dataclass(frozen=True)
+class Vendor:
+    """A provider of the recordings, and the client library that its exchanges are played through.
 
-    def __init__(self, asynchronous: bool) -> None:
-        self.wire = Wire()
+    `base` is what precedes the paths that the library's methods have, below the host; `methods` finds the
+    method that makes an exchange's request.
+    """
+
+    library: str
+    base: str
+    methods: Callable[[Any, Exchange], Method]
+    shapes: tuple[str, ...] = SHAPES
+    make: Callable[[Any, dict[str, Any], Exchange], Any] | None = None
+    """Makes the client of a class, where that takes more than a base URL."""
+
+
+class Player:
+    """The clients of one vendor in one mode, made once for each host."""
+
+    def __init__(self, vendor: Vendor, asynchronous: bool) -> None:
+        self.vendor = vendor
+        self._kit = KITS[vendor.library]
+        self.wire = Wire(library=self._kit.http)
         self._asynchronous = asynchronous
-        self._client = lru_cache(maxsize=None)(self._make)
+        self._clients: dict[Any, Any] = {}
 
     async def play(self, exchange: Exchange, shape: str) -> Any:
         """What the application gets of the exchange, or what it is told went wrong."""
         self.wire.play(exchange.reply())
-        client = self._client(exchange.provider, exchange.host, _deployment(exchange))
+        client = self._client(exchange)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 return await self._play(client, exchange, shape)
-            except (openai.APIStatusError, anthropic.APIStatusError) as error:
-                return type(error), error.status_code, error.body
+            except Exception as error:
+                if getattr(error, "status_code", None) != exchange.status or exchange.status == 200:
+                    raise
+                return type(error), exchange.status, getattr(error, "body", None)
 
     async def _play(self, client: Any, exchange: Exchange, shape: str) -> Any:
         if shape == "post":
-            return await _post(client, exchange)
-        method = method_of(client, exchange)
+            return await self._post(client, exchange)
+        method = self.vendor.methods(client, exchange)
         if shape == "typed":
             return await _drained(getattr(method.resource, method.name)(**method.arguments))
         if shape == "raw":
@@ -62,20 +82,33 @@ class Player:
                 return [line async for line in items(response.iter_lines())]
             return await value(response.read())
 
-    def _make(self, provider: str, host: str, deployment: str | None) -> Any:
-        http = self.wire.aclient() if self._asynchronous else self.wire.client()
-        common: dict[str, Any] = {"api_key": "none", "http_client": http, "max_retries": 0}
-        if provider == "anthropic":
-            kind: Any = anthropic.AsyncAnthropic if self._asynchronous else anthropic.Anthropic
-            return kind(base_url=f"https://{host}", **common)
-        if deployment is not None:
-            kind = openai.AsyncAzureOpenAI if self._asynchronous else openai.AzureOpenAI
-            endpoint = f"https://{host}"
-            return kind(
-                azure_endpoint=endpoint, azure_deployment=deployment, api_version="2024-10-21", **common
-            )
-        kind = openai.AsyncOpenAI if self._asynchronous else openai.OpenAI
-        return kind(base_url=f"https://{host}/v1", **common)
+    async def _post(self, client: Any, exchange: Exchange) -> Any:
+        options: dict[str, Any] = {}
+        if exchange.streamed:
+            module = importlib.import_module(self._kit.module)
+            kind = module.AsyncStream if self._asynchronous else module.Stream
+            options = {"stream": True, "stream_cls": kind[Any]}
+        path = self._path(exchange)
+        if exchange.method == "GET":
+            return await _whole(await value(client.get(path, cast_to=object, **options)))
+        posted = client.post(path, body=dict(exchange.request), cast_to=object, **options)
+        return await _whole(await value(posted))
+
+    def _path(self, exchange: Exchange) -> str:
+        """The path below the base, or below an Azure deployment, which its client puts back."""
+        path = exchange.path
+        if "deployments" in path:
+            path = path[path.index("deployments") + 2 :]
+        return ("/" + "/".join(path)).removeprefix(self.vendor.base)
+
+    def _client(self, exchange: Exchange) -> Any:
+        key = exchange.host, deployment_of(exchange)
+        if key not in self._clients:
+            options: dict[str, Any] = {"base_url": f"https://{exchange.host}{self.vendor.base}"}
+            if self.vendor.make is not None:
+                options = self.vendor.make(exchange)
+            self._clients[key] = self._kit.client(self.wire, self._asynchronous, options)
+        return self._clients[key]
 
 
 async def _drained(result: Any) -> Any:
@@ -88,38 +121,12 @@ async def _drained(result: Any) -> Any:
     return result
 
 
-async def _post(client: Any, exchange: Exchange) -> Any:
-    path = "/" + "/".join(
-        exchange.path[exchange.path.index("v1") + 1 :] if "v1" in exchange.path else _tail(exchange)
-    )
-    kind = (
-        (openai.Stream, openai.AsyncStream)
-        if exchange.provider != "anthropic"
-        else (anthropic.Stream, anthropic.AsyncStream)
-    )
-    options: dict[str, Any] = {}
-    if exchange.streamed:
-        options = {
-            "stream": True,
-            "stream_cls": kind[isinstance(client, openai.AsyncOpenAI | anthropic.AsyncAnthropic)][Any],
-        }
-    if exchange.method == "GET":
-        return await _whole(await value(client.get(path, cast_to=object, **options)))
-    return await _whole(
-        await value(client.post(path, body=dict(exchange.request), cast_to=object, **options))
-    )
-
-
 async def _whole(result: Any) -> Any:
     return [chunk async for chunk in items(result)] if hasattr(result, "response") else result
 
 
-def _tail(exchange: Exchange) -> tuple[str, ...]:
-    """An Azure path below the deployment, which its client puts back."""
-    return exchange.path[exchange.path.index("deployments") + 2 :]
-
-
-def _deployment(exchange: Exchange) -> str | None:
+def deployment_of(exchange: Exchange) -> str | None:
+    """Azure's name of a model, where there is one."""
     if "deployments" not in exchange.path:
         return None
     return exchange.path[exchange.path.index("deployments") + 1]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import httpx2
 from google.protobuf.json_format import MessageToJson  # type: ignore[import-untyped]
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -21,7 +21,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from tests.faults.cases import CASES, Case, call
 from tests.support.replies import dumps
 from tests.support.telemetry import Telemetry, instrumented
-from tests.support.wire import Reply, Wire
+from tests.support.wire import Reply
 
 from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.ledger.exporter import LedgerExporter
@@ -65,7 +65,7 @@ def fail(*args: Any) -> Any:
 async def one(case: Case, script: Reply) -> None:
     """One call, with the canary in the key and in every part of the address."""
     base = f"https://user-{CANARY}:pass-{CANARY}@proxy.example/v1/{CANARY}"
-    client = case.client(Wire(script), api_key=f"sk-{CANARY}", base_url=base)
+    client = case.client(case.wire(script), api_key=f"sk-{CANARY}", base_url=base)
     await call(case, client, **arguments(case))
 
 
@@ -76,9 +76,9 @@ async def everything() -> None:
         await one(case, told(case))
         await one(case, told(case, None))
         await one(case, Reply(dumps({"error": error}), 400))
-        await one(case, Reply(error=lambda request: httpx2.ReadTimeout(CANARY, request=request)))
+        await one(case, Reply(error=partial(case.error, "ReadTimeout", CANARY)))
         if case.stream:
-            await one(case, case.broken(3, httpx2.ReadError(CANARY)))
+            await one(case, case.broken(3, case.error("ReadError", CANARY)))
         with patch.object(StainlessMeter, "respond", fail):
             await one(case, told(case))
 

@@ -1,4 +1,4 @@
-"""The four ways to call each of two client libraries, and the differential run over them.
+"""The four ways to call each client library, and the differential run over them.
 
 A transcript is all that an application can see of a call: the values in order, or the exception with its
 class, its arguments and its chain. The same script is run bare and instrumented; the transcripts must be
@@ -8,21 +8,18 @@ equal.
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import anthropic
-import openai
 import pytest
-from tests.support import replies
 from tests.support.either import items, value
+from tests.support.libraries import KITS, Kit, installed
 from tests.support.telemetry import Telemetry, instrumented
-from tests.support.wire import JSON, SSE, Part, Reply, Wire
+from tests.support.wire import JSON, Part, Reply, Wire
 
-PROMPT = [{"role": "user", "content": "When do I dig?"}]
-REQUESTED = {"openai": "gpt-4o", "anthropic": "claude-sonnet-4-6"}
-BUCKETS = {"openai": replies.OPENAI_BUCKETS, "anthropic": replies.ANTHROPIC_BUCKETS}
+BUCKETS = {library: kit.buckets for library, kit in KITS.items()}
 Transcript = list[Any]
 
 
@@ -38,13 +35,22 @@ class Case:
         mode = "async" if self.asynchronous else "sync"
         return f"{self.library}-{mode}-{'stream' if self.stream else 'plain'}"
 
+    @property
+    def kit(self) -> Kit:
+        """The library's row."""
+        return KITS[self.library]
+
+    def has(self, *features: str) -> bool:
+        """Whether the library has all of these."""
+        return self.kit.features.issuperset(features)
+
+    def wire(self, *script: Reply) -> Wire:
+        """A wire of the HTTP library that the client library is built on."""
+        return Wire(*script, library=self.kit.http)
+
     def client(self, wire: Wire, **options: Any) -> Any:
         """A client on `wire`. It retries nothing unless told to."""
-        http = wire.aclient() if self.asynchronous else wire.client()
-        module: Any = openai if self.library == "openai" else anthropic
-        name = "OpenAI" if self.library == "openai" else "Anthropic"
-        kind = getattr(module, f"Async{name}" if self.asynchronous else name)
-        return kind(**{"api_key": "none", "http_client": http, "max_retries": 0, **options})
+        return self.kit.client(wire, self.asynchronous, options)
 
     def create(self, client: Any, **overrides: Any) -> Any:
         """The call: a result or stream, to be awaited if asynchronous."""
@@ -52,52 +58,72 @@ class Case:
 
     def arguments(self) -> dict[str, Any]:
         """Fresh arguments of the call."""
-        arguments: dict[str, Any] = {"model": REQUESTED[self.library], "messages": list(PROMPT)}
-        if self.library == "anthropic":
-            arguments["max_tokens"] = 64
-        if self.stream:
-            arguments["stream"] = True
-            if self.library == "openai":
-                arguments["stream_options"] = {"include_usage": True}
-        return arguments
+        return self.kit.arguments(self.stream)
 
     def method(self, client: Any) -> Any:
         """The method that makes the call."""
-        return self.resource(client).create
+        return getattr(self.resource(client), self.kit.method.rpartition(".")[2])
+
+    def raw(self, client: Any, prefix: str) -> Any:
+        """The method below `with_raw_response` or another such prefix."""
+        return getattr(getattr(self.resource(client), prefix), self.kit.method.rpartition(".")[2])
 
     def resource(self, client: Any) -> Any:
         """The resource that has the method."""
-        return client.chat.completions if self.library == "openai" else client.messages
+        for name in self.kit.method.split(".")[:-1]:
+            client = getattr(client, name)
+        return client
+
+    def error(self, name: str, *told: Any, **options: Any) -> BaseException:
+        """An exception of the HTTP library."""
+        made: BaseException = getattr(importlib.import_module(self.kit.http), name)(*told, **options)
+        return made
 
     def reply(self, usage: Any = ...) -> Reply:
         """A good answer; with `usage`, one whose usage is that."""
         if self.stream:
-            return Reply(self.pieces(usage), headers=SSE)
-        body = replies.chat if self.library == "openai" else replies.message
-        return Reply(replies.dumps(body() if usage is ... else body(usage)), headers=JSON)
+            return Reply(self.pieces(usage), headers=self.kit.stream_headers)
+        return Reply(self.kit.whole(self.kit.usage if usage is ... else usage), headers=JSON)
 
     def pieces(self, usage: Any = ...) -> list[Part]:
         """The pieces of a good stream, one for each event."""
-        if self.library == "openai":
-            given = replies.OPENAI_USAGE if usage is ... else usage
-            return list(replies.sse(replies.chat_chunks(usage=given)))
-        events = replies.message_events() if usage is ... else replies.message_events(usage=usage)
-        return list(replies.sse(events, done=False, named=True))
+        return list(self.kit.pieces(self.kit.usage if usage is ... else usage))
 
     def broken(self, after: int, error: BaseException) -> Reply:
         """A stream that breaks with `error` after some pieces."""
-        return Reply([*self.pieces()[:after], error], headers=SSE)
+        return Reply([*self.pieces()[:after], error], headers=self.kit.stream_headers)
 
 
 CASES = [
     Case(library, asynchronous, stream)
-    for library in ("openai", "anthropic")
+    for library, kit in KITS.items()
+    if installed(kit)
     for asynchronous in (False, True)
     for stream in (False, True)
 ]
-every = pytest.mark.parametrize("case", CASES, ids=str)
-plain = pytest.mark.parametrize("case", [case for case in CASES if not case.stream], ids=str)
-streamed = pytest.mark.parametrize("case", [case for case in CASES if case.stream], ids=str)
+FIRST = ("openai", "anthropic")
+"""One library of each seam: where ours fails the same way for all of a seam, these stand for it."""
+
+
+def first(cases: list[Case]) -> pytest.MarkDecorator:
+    """Parametrise a test with those of the cases that stand for their seam."""
+    return pytest.mark.parametrize("case", [case for case in cases if case.library in FIRST], ids=str)
+
+
+def having(*features: str, **how: Any) -> pytest.MarkDecorator:
+    """Parametrise a test with the cases whose library has these, such as `stream=True`."""
+    chosen = [
+        case
+        for case in CASES
+        if case.has(*features) and all(getattr(case, name) == wanted for name, wanted in how.items())
+    ]
+    return pytest.mark.parametrize("case", chosen, ids=str)
+
+
+all_cases = having()
+every = first(CASES)
+plain = having(stream=False)
+streamed = having(stream=True)
 
 Act = Callable[[Case, Any], Awaitable[Transcript]]
 
@@ -151,7 +177,7 @@ async def played(
     case: Case, script: tuple[Reply, ...], act: Act, options: dict[str, Any]
 ) -> tuple[Transcript, int]:
     """The transcript of one run, and how many requests it made."""
-    wire = Wire(*script)
+    wire = case.wire(*script)
     client = case.client(wire, **options)
     transcript = await act(case, client)
     if case.asynchronous:

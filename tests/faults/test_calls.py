@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 from pydantic import BaseModel
@@ -15,11 +14,11 @@ from tests.faults.cases import (
     BUCKETS,
     Case,
     Transcript,
+    all_cases,
     call,
     differential,
     dumped,
-    every,
-    plain,
+    having,
     streamed,
     told,
 )
@@ -32,7 +31,7 @@ FAST_RETRY = {"retry-after-ms": "1"}
 REFUSAL = replies.dumps({"error": {"message": "no", "type": "invalid_request_error", "code": None}})
 
 
-@every
+@all_cases
 async def test_00_a_good_call_is_one_record(case: Case) -> None:
     telemetry = await differential(case, case.reply())
     record = telemetry.record()
@@ -42,7 +41,7 @@ async def test_00_a_good_call_is_one_record(case: Case) -> None:
     assert len(telemetry.spans()) == 1
 
 
-@every
+@all_cases
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 529])
 async def test_20_a_refusal_is_the_clients_own_error(case: Case, status: int) -> None:
     telemetry = await differential(case, Reply(REFUSAL, status))
@@ -52,7 +51,7 @@ async def test_20_a_refusal_is_the_clients_own_error(case: Case, status: int) ->
     assert not span.events, "an exception's message may carry a prompt"
 
 
-@every
+@all_cases
 @pytest.mark.parametrize(
     ("kind", "billed"),
     [
@@ -65,7 +64,7 @@ async def test_20_a_refusal_is_the_clients_own_error(case: Case, status: int) ->
 async def test_20_22_a_lost_answer_is_possibly_billed_and_an_unsent_request_is_not(
     case: Case, kind: str, billed: bool
 ) -> None:
-    lost = Reply(error=lambda request: getattr(httpx2, kind)("gone", request=request))
+    lost = Reply(error=lambda request: case.error(kind, "gone", request=request))
     telemetry = await differential(case, lost)
     if not billed:
         assert telemetry.records() == []
@@ -76,16 +75,16 @@ async def test_20_22_a_lost_answer_is_possibly_billed_and_an_unsent_request_is_n
     assert "gen_ai.usage.cost.amount" not in record
 
 
-@every
+@all_cases
 async def test_20_the_transports_exception_object_is_the_cause(case: Case) -> None:
-    gone = httpx2.ConnectError("gone")
+    gone = case.error("ConnectError", "gone")
     with instrumented():
         with pytest.raises(Exception, match="Connection error") as caught:
-            await value(case.create(case.client(Wire(Reply(error=lambda request: gone)))))
+            await value(case.create(case.client(case.wire(Reply(error=lambda request: gone)))))
     assert caught.value.__cause__ is gone
 
 
-@every
+@having("retries")
 @pytest.mark.parametrize("status", [429, 500])
 async def test_21_a_retry_is_one_call_with_two_attempts(case: Case, status: int) -> None:
     telemetry = await differential(case, Reply(REFUSAL, status, FAST_RETRY), case.reply(), max_retries=2)
@@ -96,15 +95,14 @@ async def test_21_a_retry_is_one_call_with_two_attempts(case: Case, status: int)
     assert len(telemetry.spans()) == 1
 
 
-@every
+@having("retries")
 async def test_22_a_timeout_that_is_retried_may_be_billed_twice(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
-    for library in ("openai", "anthropic"):
-        monkeypatch.setattr(f"{library}._base_client.INITIAL_RETRY_DELAY", 0.001)
-        monkeypatch.setattr(f"{library}._base_client.MAX_RETRY_DELAY", 0.001)
-    lost = Reply(error=lambda request: httpx2.ReadTimeout("late", request=request))
+    for name in ("INITIAL_RETRY_DELAY", "MAX_RETRY_DELAY"):
+        monkeypatch.setattr(case.kit.base, name, 0.001)
+    lost = Reply(error=lambda request: case.error("ReadTimeout", "late", request=request))
     telemetry = await differential(case, lost, case.reply(), max_retries=1)
     record = telemetry.record()
     assert record["tokenomics.attempt.count"] == 2
@@ -112,18 +110,18 @@ async def test_22_a_timeout_that_is_retried_may_be_billed_twice(
     assert buckets_of(record) == BUCKETS[case.library]
 
 
-@every
+@all_cases
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 async def test_23_an_interrupt_passes_at_once(case: Case, kind: type[BaseException]) -> None:
     stop = kind("stop")
     await differential(case, Reply(error=lambda request: kind("stop")))
     with instrumented():
         with pytest.raises(kind) as caught:
-            await value(case.create(case.client(Wire(Reply(error=lambda request: stop)))))
+            await value(case.create(case.client(case.wire(Reply(error=lambda request: stop)))))
     assert caught.value is stop
 
 
-@every
+@having("lazy")
 async def test_29_an_exception_in_the_with_body_stays_itself(case: Case) -> None:
     mine = LookupError("mine")
 
@@ -132,7 +130,7 @@ async def test_29_an_exception_in_the_with_body_stays_itself(case: Case) -> None
         try:
             async with (
                 opened(client),
-                opened(case.resource(client).with_streaming_response.create(**case.arguments())),
+                opened(case.raw(client, "with_streaming_response")(**case.arguments())),
             ):
                 raise mine
         except LookupError as error:
@@ -165,7 +163,7 @@ def names(result: object) -> list[str]:
     return sorted(set(dir(result)) - {"__slotnames__"})
 
 
-@every
+@having("response")
 async def test_36_37_results_are_the_clients_own_objects(case: Case) -> None:
     async def act(case: Case, client: Any) -> Transcript:
         result = await value(case.create(client))
@@ -182,10 +180,10 @@ async def test_36_37_results_are_the_clients_own_objects(case: Case) -> None:
     await differential(case, case.reply(), act=act)
 
 
-@every
+@having("raw")
 async def test_38_raw_responses_keep_headers_and_are_recorded(case: Case) -> None:
     async def act(case: Case, client: Any) -> Transcript:
-        raw = await value(case.resource(client).with_raw_response.create(**case.arguments()))
+        raw = await value(case.raw(client, "with_raw_response")(**case.arguments()))
         seen: Transcript = [type(raw), dict(raw.headers), raw.status_code, raw.http_response.is_closed]
         parsed = await value(raw.parse())
         if case.stream:
@@ -196,13 +194,11 @@ async def test_38_raw_responses_keep_headers_and_are_recorded(case: Case) -> Non
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
 
 
-@every
+@having("lazy")
 @pytest.mark.parametrize("how", ["read", "iter_bytes", "iter_lines", "iter_text", "parse"])
 async def test_38_streaming_responses_stay_lazy_and_are_recorded(case: Case, how: str) -> None:
     async def act(case: Case, client: Any) -> Transcript:
-        async with opened(
-            case.resource(client).with_streaming_response.create(**case.arguments())
-        ) as response:
+        async with opened(case.raw(client, "with_streaming_response")(**case.arguments())) as response:
             seen: Transcript = [type(response), response.http_response.is_stream_consumed]
             if how == "parse":
                 parsed = await value(response.parse())
@@ -220,7 +216,7 @@ class _Month(BaseModel):
     month: str
 
 
-@plain
+@having("parse", stream=False)
 async def test_39_a_parsed_result_is_one_record(case: Case) -> None:
     async def act(case: Case, client: Any) -> Transcript:
         arguments = case.arguments()
@@ -233,7 +229,7 @@ async def test_39_a_parsed_result_is_one_record(case: Case) -> None:
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
 
 
-@streamed
+@having("helper", stream=True)
 async def test_39_a_stream_helper_is_one_record(case: Case) -> None:
     async def act(case: Case, client: Any) -> Transcript:
         arguments = {key: given for key, given in case.arguments().items() if key != "stream"}
@@ -246,14 +242,14 @@ async def test_39_a_stream_helper_is_one_record(case: Case) -> None:
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
 
 
-@every
+@having("extras")
 async def test_44_the_callers_arguments_are_never_changed(case: Case) -> None:
     arguments = case.arguments()
     arguments.update(extra_headers={"x-a": "b"}, extra_body={"nested": {"deep": [1, {"a": 2}]}})
     before = copy.deepcopy(arguments)
     identities = {key: id(given) for key, given in arguments.items()}
     with instrumented():
-        result = await value(case.method(case.client(Wire(case.reply())))(**arguments))
+        result = await value(case.method(case.client(case.wire(case.reply())))(**arguments))
         if case.stream:
             [chunk async for chunk in items(result)]
     assert arguments == before
@@ -303,13 +299,9 @@ async def test_44_45_46_usage_is_asked_for_unless_the_caller_decided(
     assert telemetry.record()["tokenomics.usage.source"] == ("provider" if asked else "tokenizer")
 
 
-@every
+@all_cases
 async def test_46_zero_is_zero_and_absent_is_absent(case: Case) -> None:
-    if case.library == "openai":
-        usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    else:
-        usage = {"input_tokens": 0, "output_tokens": 0}
-    record = (await differential(case, case.reply(usage))).record()
+    record = (await differential(case, case.reply(case.kit.zero))).record()
     assert buckets_of(record) == {"input": 0, "output": 0}
     assert record["gen_ai.usage.input_tokens"] == 0
     assert record["gen_ai.usage.output_tokens"] == 0
@@ -327,7 +319,7 @@ class _Exploding:
     __repr__ = __str__ = __len__ = __bool__ = __eq__ = __hash__ = __iter__ = __contains__ = _boom
 
 
-@every
+@having("extras")
 async def test_47_messages_from_a_generator_are_consumed_by_the_client_alone(case: Case) -> None:
     taken: list[int] = []
 
@@ -343,7 +335,7 @@ async def test_47_messages_from_a_generator_are_consumed_by_the_client_alone(cas
     await differential(case, case.reply(), act=act)
 
 
-@every
+@having("extras")
 @pytest.mark.parametrize("where", ["model", "messages", "metadata", "extra_headers", "extra_body"])
 async def test_47_an_exploding_object_is_looked_at_by_the_client_alone(case: Case, where: str) -> None:
     async def act(case: Case, client: Any) -> Transcript:

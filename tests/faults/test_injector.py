@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import httpx2
 import pytest
 from tests.faults.cases import CASES, Case, Transcript, call, dumped, played
 from tests.support import replies
@@ -106,13 +105,13 @@ SCENARIOS: dict[str, Any] = {
     "answer": (lambda case: (case.reply(),), call, {}),
     "error": (lambda case: (REFUSED,), call, {}),
     "lost": (
-        lambda case: (Reply(error=lambda request: httpx2.ReadTimeout("late", request=request)),),
+        lambda case: (Reply(error=lambda request: case.error("ReadTimeout", "late", request=request)),),
         call,
         {},
     ),
     "retry": (lambda case: (Reply(REFUSED.body, 500, FAST), case.reply()), call, {"max_retries": 1}),
     "no usage": (lambda case: (case.reply(None),), call, {}),
-    "reset": (lambda case: (case.broken(3, httpx2.ReadError("reset")),), call, {}),
+    "reset": (lambda case: (case.broken(3, case.error("ReadError", "reset")),), call, {}),
     "broken off": (lambda case: (case.reply(),), broken_off, {}),
     "silent": (lambda case: (Reply(replies.sse(replies.chat_chunks()), headers=SSE),), asked_for, {}),
 }

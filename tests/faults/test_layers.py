@@ -109,7 +109,7 @@ async def test_54_the_clients_own_span_of_a_refused_call_stays_its_own(case: Cas
     with instrumented() as telemetry:
         refusal = Reply(b'{"type":"error","error":{"type":"invalid_request_error","message":"no"}}', 400)
         traced = {"tracer_provider": telemetry.tracer_provider}
-        await call(case, case.client(Wire(refusal), open_telemetry=traced))
+        await call(case, case.client(case.wire(refusal), open_telemetry=traced))
     assert telemetry.records() == []
     assert [COST in (span.attributes or {}) for span in telemetry.spans()] == [False]
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.faults.cases import CASES, Case, dumped, told
 from tests.support.telemetry import Telemetry, instrumented
-from tests.support.wire import Wire
 
 SYNC = [case for case in CASES if case.stream and not case.asynchronous]
 
@@ -28,12 +27,12 @@ class Streams(RuleBasedStateMachine):
         self.case = case
         self.calls = 0
         self.context = instrumented()
-        self.bare: Any = case.create(case.client(Wire(case.reply())))
+        self.bare: Any = case.create(case.client(case.wire(case.reply())))
         self.telemetry: Telemetry = self.context.__enter__()
         self._open()
 
     def _open(self) -> None:
-        self.ours: Any = self.case.create(self.case.client(Wire(self.case.reply())))
+        self.ours: Any = self.case.create(self.case.client(self.case.wire(self.case.reply())))
         self.calls += 1
 
     def _both(self, act: Callable[[Any], Any]) -> None:
@@ -93,7 +92,7 @@ class Streams(RuleBasedStateMachine):
         """Two more streams. The bare one is made while nothing is instrumented."""
         self._settled()
         self.context.__exit__(None, None, None)
-        self.bare = self.case.create(self.case.client(Wire(self.case.reply())))
+        self.bare = self.case.create(self.case.client(self.case.wire(self.case.reply())))
         self.context = instrumented()
         self.telemetry = self.context.__enter__()
         self.calls = 0

@@ -14,7 +14,6 @@ import pytest
 from tests.faults.cases import BUCKETS, CASES, Case, call, differential, every
 from tests.support.either import value
 from tests.support.telemetry import INSTRUMENTORS, Telemetry, buckets_of, instrumented
-from tests.support.wire import Wire
 
 LIBRARIES = ("openai", "anthropic")
 POINTS = ("request", "_process_response", "_sleep_for_retry", "_retry_request")
@@ -65,13 +64,13 @@ def test_52_instrumenting_one_leaves_the_other_alone(library: str) -> None:
 async def test_52_instrument_twice_is_one_record(case: Case) -> None:
     with instrumented() as telemetry:
         INSTRUMENTORS[case.library]().instrument(**telemetry.providers)
-        await call(case, case.client(Wire(case.reply())))
+        await call(case, case.client(case.wire(case.reply())))
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
 
 
 @every
 async def test_52_a_client_made_before_is_recorded_and_one_made_under_us_goes_quiet(case: Case) -> None:
-    wire = Wire(case.reply())
+    wire = case.wire(case.reply())
     early = case.client(wire)
     with instrumented() as telemetry:
         late = case.client(wire)
@@ -107,15 +106,15 @@ async def test_52_others_above_and_below_removed_out_of_order(case: Case, order:
     try:
         with instrumented(case.library) as telemetry:
             above = _wrap(kind, "request", seen, "above")
-            await call(case, case.client(Wire(case.reply())))
+            await call(case, case.client(case.wire(case.reply())))
             assert seen == ["above", "below"]
             if order == "ours last":
                 kind.request = above
-        await call(case, case.client(Wire(case.reply())))
+        await call(case, case.client(case.wire(case.reply())))
         assert len(telemetry.records()) == 1, "a wrapper left in place does nothing"
         again = Telemetry()
         with instrumented(case.library, telemetry=again):
-            await call(case, case.client(Wire(case.reply())))
+            await call(case, case.client(case.wire(case.reply())))
         assert len(again.records()) == 1, "instrumented again, it is one record"
     finally:
         _forget(case.library)
@@ -136,7 +135,7 @@ async def test_52_a_wrapper_that_another_threw_out_is_put_back(case: Case) -> No
         with instrumented(case.library):
             kind.request = first
         with instrumented(case.library) as telemetry:
-            await call(case, case.client(Wire(case.reply())))
+            await call(case, case.client(case.wire(case.reply())))
         assert len(telemetry.records()) == 1
     finally:
         _forget(case.library)
@@ -223,15 +222,15 @@ async def test_53_a_call_made_while_a_call_is_settled_does_not_recurse(case: Cas
             if Nosy.deep < 3:
                 Nosy.deep += 1
                 inner = Case(case.library, False, False)
-                inner.create(inner.client(Wire(inner.reply())))
+                inner.create(inner.client(inner.wire(inner.reply())))
 
     Nosy.deep = 0
     telemetry = Telemetry(Nosy())
     with instrumented(telemetry=telemetry):
-        await call(case, case.client(Wire(case.reply())))
+        await call(case, case.client(case.wire(case.reply())))
     assert len(telemetry.records()) == 1 + Nosy.deep
 
 
 async def test_there_is_a_client_of_each_kind() -> None:
     for case in CASES:
-        assert await value(case.create(case.client(Wire(case.reply())))) is not None
+        assert await value(case.create(case.client(case.wire(case.reply())))) is not None

@@ -47,7 +47,7 @@ for instrumentor in INSTRUMENTORS.values():
     instrumentor().instrument(**telemetry.providers)
 
 async def first(case):
-    stream = await value(case.create(case.client(Wire(case.reply()))))
+    stream = await value(case.create(case.client(case.wire(case.reply()))))
     return stream, await value(stream.__anext__() if case.asynchronous else next(stream))
 
 loop = asyncio.new_event_loop()
@@ -84,7 +84,7 @@ def counted(telemetry):
     return sum(number for _, number in points)
 
 def one(case):
-    asyncio.run(call(case, case.client(Wire(case.reply()))))
+    asyncio.run(call(case, case.client(case.wire(case.reply()))))
 """
 
 
@@ -124,7 +124,7 @@ loop = asyncio.new_event_loop()
 streaming = [case for case in CASES if case.stream]
 
 async def opened(case):
-    return await value(case.create(case.client(Wire(case.reply()))))
+    return await value(case.create(case.client(case.wire(case.reply()))))
 
 async def rest(stream):
     return [chunk async for chunk in items(stream)]
@@ -171,7 +171,7 @@ before = base.SyncAPIClient.request
 with instrumented():
     assert base.SyncAPIClient.request is before
     for case in CASES:
-        asyncio.run(call(case, case.client(Wire(case.reply()))))
+        asyncio.run(call(case, case.client(case.wire(case.reply()))))
 assert threading.active_count() <= 2, threading.enumerate()
 print("quiet")
 """,

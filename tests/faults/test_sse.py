@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.faults.cases import BUCKETS, CASES, Case, call, differential, dumped, played, streamed
+from tests.faults.cases import BUCKETS, CASES, Case, call, differential, dumped, first, played
 from tests.support import replies
 from tests.support.either import items, value
 from tests.support.telemetry import Telemetry, buckets_of, instrumented
 from tests.support.wire import SSE, Part, Reply
 
-SYNC = [case for case in CASES if case.stream and not case.asynchronous]
+STREAMS = [case for case in CASES if case.stream]
+SYNC = [case for case in STREAMS if not case.asynchronous]
+first_streamed = first(STREAMS)
 
 
 def whole(case: Case) -> bytes:
@@ -36,7 +38,7 @@ def asking(case: Case) -> dict[str, Any]:
     return arguments
 
 
-@streamed
+@first_streamed
 async def test_42_cut_at_every_byte(case: Case) -> None:
     text = whole(case)
     bare, _ = await played(case, (Reply([text], headers=SSE),), call, {})
@@ -47,7 +49,7 @@ async def test_42_cut_at_every_byte(case: Case) -> None:
             check(case, telemetry, place)
 
 
-@streamed
+@first_streamed
 async def test_42_one_byte_at_a_time(case: Case) -> None:
     text = whole(case)
     telemetry = await differential(case, Reply(cut(text, *range(1, len(text))), headers=SSE))
@@ -60,7 +62,7 @@ def check(case: Case, telemetry: Telemetry, where: Any) -> None:
     telemetry.clear()
 
 
-@pytest.mark.parametrize("case", SYNC, ids=str)
+@first(SYNC)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_42_cut_anywhere_and_dressed_anyhow(case: Case, data: st.DataObject) -> None:
@@ -101,7 +103,7 @@ async def test_42_what_we_asked_for_is_hidden_however_it_is_cut(
             check(case, telemetry, place)
 
 
-@streamed
+@first_streamed
 @pytest.mark.parametrize(
     "dress",
     [
@@ -132,7 +134,7 @@ async def test_42_dressed(case: Case, dress: Any) -> None:
     assert buckets_of(record) == BUCKETS[case.library] or source != "provider"
 
 
-@streamed
+@first_streamed
 async def test_42_the_last_usage_wins(case: Case) -> None:
     pieces = [piece for piece in case.pieces() if isinstance(piece, bytes)]
     at = next(

@@ -10,11 +10,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-import httpx2
-import openai
 import pytest
 import trio
-from tests.faults.cases import CASES, Case, Transcript, call, differential, dumped, every, streamed, told
+from tests.faults.cases import (
+    CASES,
+    Case,
+    Transcript,
+    all_cases,
+    call,
+    differential,
+    dumped,
+    having,
+    streamed,
+    told,
+)
 from tests.support.either import items, value
 from tests.support.telemetry import Telemetry, instrumented
 from tests.support.wire import SSE, Reply, Wire
@@ -123,8 +132,8 @@ async def test_26_to_36_however_a_stream_ends_it_is_settled_once(case: Case, tur
 @pytest.mark.parametrize("after", range(7))
 async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int) -> None:
     for error in (
-        httpx2.ReadError("reset"),
-        httpx2.ReadTimeout("slow"),
+        case.error("ReadError", "reset"),
+        case.error("ReadTimeout", "slow"),
         OSError("gone"),
         KeyboardInterrupt(),
     ):
@@ -137,16 +146,16 @@ async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int)
 
 @streamed
 async def test_43_the_exception_of_a_reset_is_the_same_object(case: Case) -> None:
-    reset = httpx2.ReadError("reset")
+    reset = case.error("ReadError", "reset")
     with instrumented():
-        with pytest.raises((httpx2.ReadError, openai.APIConnectionError)) as caught:
-            await read(await value(case.create(case.client(Wire(case.broken(2, reset))))), 99)
+        with pytest.raises(Exception, match=r"reset|onnection") as caught:
+            await read(await value(case.create(case.client(case.wire(case.broken(2, reset))))), 99)
     assert reset in (caught.value, caught.value.__cause__)
 
 
 @streamed
 async def test_43_the_record_and_the_span_say_what_broke(case: Case) -> None:
-    telemetry = await differential(case, case.broken(2, httpx2.ReadError("reset")))
+    telemetry = await differential(case, case.broken(2, case.error("ReadError", "reset")))
     record = telemetry.record()
     assert record["tokenomics.attempt.outcome"] == "error"
     assert record["error.type"] == "ReadError"
@@ -192,7 +201,7 @@ def test_25_a_cancel_scope_ends_a_stream(case: Case, backend: str) -> None:
 
     def script() -> Wire:
         never = {"asyncio": lambda: asyncio.Event().wait(), "trio": lambda: trio.Event().wait()}
-        return Wire(Reply([*case.pieces()[:2], never[backend]], headers=SSE))
+        return case.wire(Reply([*case.pieces()[:2], never[backend]], headers=SSE))
 
     bare = anyio.run(scoped, script(), backend=backend)
     with instrumented() as telemetry:
@@ -236,7 +245,7 @@ def test_34_two_threads_read_one_stream(case: Case) -> None:
     with instrumented() as telemetry:
         for _ in range(20):
             telemetry.clear()
-            stream = case.create(case.client(Wire(case.reply())))
+            stream = case.create(case.client(case.wire(case.reply())))
             gate = threading.Barrier(2)
 
             def take(stream: Any = stream, gate: threading.Barrier = gate) -> None:
@@ -257,7 +266,7 @@ def test_34_two_threads_read_one_stream(case: Case) -> None:
             assert all(count >= 0 for key, count in telemetry.record().items() if ".bucket." in key)
 
 
-@streamed
+@having("iterator", stream=True)
 async def test_35_throw_and_send_go_through_the_iterator(case: Case) -> None:
     async def act(case: Case, client: Any) -> Transcript:
         stream = await value(case.create(client))
@@ -275,10 +284,10 @@ async def test_35_throw_and_send_go_through_the_iterator(case: Case) -> None:
     assert (await collected(telemetry))["tokenomics.usage.source"] == "stream_partial"
 
 
-@every
+@all_cases
 async def test_33_a_dropped_result_raises_no_warning(case: Case, recwarn: pytest.WarningsRecorder) -> None:
     with instrumented() as telemetry:
-        wire = Wire(case.reply())
+        wire = case.wire(case.reply())
         client = case.client(wire)
         await value(case.create(client))
         await collected(telemetry)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import httpx2
 import pytest
 from opentelemetry import trace
 from opentelemetry._logs import NoOpLoggerProvider
@@ -169,10 +168,10 @@ async def test_19_telemetry_fails_while_an_error_is_in_flight(
 ) -> None:
     harm(monkeypatch)
     await differential(case, Reply(b'{"error":{"message":"no"}}', 500))
-    await differential(case, Reply(error=lambda request: httpx2.ReadError("reset", request=request)))
+    await differential(case, Reply(error=lambda request: case.error("ReadError", "reset", request=request)))
     await differential(case, Reply(error=lambda request: KeyboardInterrupt()))
     if case.stream:
-        await differential(case, case.broken(2, httpx2.ReadError("reset")))
+        await differential(case, case.broken(2, case.error("ReadError", "reset")))
     await differential(case, case.reply())
 
 

@@ -15,9 +15,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otel_tokenomics.flow import late
-from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
+from otel_tokenomics.wiring import instrumentors
+from otel_tokenomics.wiring.libraries import LIBRARIES
 
-INSTRUMENTORS: Mapping[str, Any] = {"openai": OpenAIInstrumentor, "anthropic": AnthropicInstrumentor}
+INSTRUMENTORS: Mapping[str, Any] = {
+    name: getattr(instrumentors, library.instrumentor) for name, library in LIBRARIES.items()
+}
 RECORDED = "tokenomics.usage.recorded"
 BUCKET = "tokenomics.usage.bucket."
 Points = dict[tuple[tuple[str, Any], ...], float]

@@ -58,7 +58,7 @@ class Anthropic:
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter of messages. Their streams always carry usage."""
-        return StainlessMeter(_DIALECT, options, facts)
+        return StainlessMeter(DIALECT, options, facts)
 
     def _endpoint(self, client: Any, host: str | None) -> Endpoint:
         name = type(client).__name__
@@ -148,7 +148,7 @@ class _AnthropicDialect:
             told.final = told.usage is not None
 
 
-_DIALECT = _AnthropicDialect()
+DIALECT = _AnthropicDialect()
 
 
 def read_usage(raw: Mapping[str, Any], ran_code: bool = False) -> Usage:

@@ -86,7 +86,7 @@ class OpenAI:
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
         asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, options.json_data)
-        return StainlessMeter(_DIALECT, options, facts, include_usage=asks)
+        return StainlessMeter(DIALECT, options, facts, include_usage=asks)
 
     def _endpoint(self, client: Any, host: str | None) -> Endpoint:
         runtime = getattr(getattr(client, "_provider_runtime", None), "name", None)
@@ -105,7 +105,7 @@ class OpenAI:
         return self._endpoints.of(client).asks and may_ask_for_usage(body) and "data_sources" not in body
 
 
-class _OpenAIDialect:
+class OpenAIDialect:
     """Chat completions, completions, responses, embeddings, images, audio, runs."""
 
     def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
@@ -186,7 +186,7 @@ def _can_be_asked_again(response: Mapping[str, Any]) -> bool:
     return response.get("background") is True or response.get("object") in ("thread.run", "video")
 
 
-_DIALECT = _OpenAIDialect()
+DIALECT = OpenAIDialect()
 
 
 def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:

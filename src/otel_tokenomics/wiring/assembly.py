@@ -39,7 +39,42 @@ if TYPE_CHECKING:
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
-    """The settings in force. Bad ones are reported once, and what can be is read without them."""
+    """The settings in force. Bad ones are reported once, and what can be is read without them.
+
+    Each client library's instrumentor asks for them, so that they are kept for as long as nothing changed.
+    """
+    asked = {**environ}, _written(environ)
+    if not _settings or _settings[-1][0] != asked:
+        _settings[:] = [(asked, _settings_from(environ))]
+    return _settings[-1][1]
+
+
+_settings: list[tuple[Any, Settings]] = []
+_desks: list[tuple[Settings, Mapping[str, Any], Desk]] = []
+
+
+def _written(environ: Mapping[str, str]) -> Any:
+    """What tells one state of the configuration file from another."""
+    try:
+        state = Path(environ["OTEL_TOKENOMICS_CONFIG"]).stat()
+    except (KeyError, OSError):
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def desk_for(settings: Settings, providers: Mapping[str, Any]) -> Desk:
+    """The desk of everything that is instrumented alike: one for all client libraries."""
+    if not _desks or _desks[-1][:2] != (settings, providers):
+        _desks[:] = [(settings, providers, desk_of(settings, providers))]
+    return _desks[-1][2]
+
+
+def forget() -> None:
+    """Whatever is instrumented next has a desk of its own."""
+    _desks.clear()
+
+
+def _settings_from(environ: Mapping[str, str]) -> Settings:
     problems: list[ConfigError] = []
     settings = load(environ, problems)
     for problem in problems:

@@ -10,48 +10,17 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
+from otel_tokenomics.wiring.libraries import LIBRARIES, Point
+
 OURS: Final = "otel-tokenomics"
 INSTRUMENTORS: Final = "opentelemetry_instrumentor"
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place in a client library that is hooked, by any of several names in its versions."""
-
-    module: str
-    owner: str
-    names: tuple[str, ...]
-    without: str
-    """What it means when the point is missing."""
-
-    @property
-    def title(self) -> str:
-        """The point as people write it."""
-        return f"{self.module}.{self.owner}.{'|'.join(self.names)}"
-
-
-def _stainless(library: str) -> tuple[Point, ...]:
-    module = f"{library}._base_client"
-    hooks = (
-        (("request",), "its calls are not recorded"),
-        (("_process_response",), "its calls are not recorded"),
-        (("_sleep_for_retry", "_retry_request"), "retried attempts are not counted"),
-    )
-    return tuple(
-        Point(module, owner, names, without)
-        for owner in ("SyncAPIClient", "AsyncAPIClient")
-        for names, without in hooks
-    )
-
-
-POINTS: Final[Mapping[str, tuple[Point, ...]]] = {
-    "openai": _stainless("openai"),
-    "anthropic": _stainless("anthropic"),
-}
+POINTS: Final[Mapping[str, tuple[Point, ...]]] = {row.distribution: row.points for row in LIBRARIES.values()}
 """The seam's points in each covered client library, by distribution name."""
 
 UNCOVERED: Final = (
-    *("google-genai", "mistralai", "cohere", "groq", "together", "cerebras-cloud-sdk", "ollama"),
+    *("google-genai", "mistralai", "cohere", "ollama"),
     *("xai-sdk", "huggingface-hub", "google-generativeai"),
 )
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""

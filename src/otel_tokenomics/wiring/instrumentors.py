@@ -1,6 +1,7 @@
 """The instrumentors that `opentelemetry-instrument` finds, one for each client library.
 
-They need none of these libraries installed: a hook waits for an import that may never come.
+They need none of these libraries installed: a hook waits for an import that may never come, and only then
+the library's adapter is imported. Each row of `libraries` has its instrumentor here, made when asked for.
 """
 
 from __future__ import annotations
@@ -15,23 +16,21 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_tokenomics.adapters.anthropic import Anthropic
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.openai import OpenAI
-from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.guard import guarded
 from otel_tokenomics.wiring import assembly
-from otel_tokenomics.wiring.stainless import MODULE, Seam
+from otel_tokenomics.wiring.libraries import LIBRARIES, Library
+from otel_tokenomics.wiring.seams import Seam, seam_of
 
 _hooked: set[str] = set()
 
 
-class _StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Instruments one client library. Never raises: the loader would drop all that come after."""
 
-    library: str
-    adapter: Callable[[Hosts], Adapter]
+    library: Library
     seam: Seam
+    _open: Callable[[], None] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """None: the application's client library is never pinned."""
@@ -39,48 +38,58 @@ class _StainlessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _instrument(self, **kwargs: Any) -> None:
         """Record calls. Takes `tracer_provider`, `meter_provider` and `logger_provider`."""
-        with guarded(f"instrument.{self.library}"):
+        with guarded(f"instrument.{self.library.distribution}"):
             if assembly.disabled():
                 return
             settings = assembly.settings_from(os.environ)
             if settings.disabled:
                 return
-            kind = type(self)
-            self.seam.open(kind.adapter(Hosts(settings.hosts)), assembly.desk_of(settings, kwargs))
-            _when_imported(f"{self.library}.{MODULE}", self.seam)
+            desk, hosts = assembly.desk_for(settings, kwargs), Hosts(settings.hosts)
+
+            def open_seam() -> None:
+                self.seam.open(self.library.adapter_class()(hosts), desk)
+
+            self._open = open_seam
+            self._when_imported()
 
     def _uninstrument(self, **kwargs: Any) -> None:
         """Record no more, and restore the library's own methods."""
-        with guarded(f"uninstrument.{self.library}"):
+        with guarded(f"uninstrument.{self.library.distribution}"):
+            self._open = None
+            assembly.forget()
             self.seam.close()
 
+    def _when_imported(self) -> None:
+        module = self.library.module
+        if module in _hooked:
+            if module in sys.modules:
+                self._patch(sys.modules[module])
+        else:
+            # The hook runs at once if the module is there already.
+            _hooked.add(module)
+            wrapt.register_post_import_hook(self._patch, module)
 
-def _when_imported(module: str, seam: Seam) -> None:
-    if module in _hooked:
-        if module in sys.modules:
-            seam.patch(sys.modules[module])
-    else:
-        # The hook runs at once if the module is there already.
-        _hooked.add(module)
-
-        def patch(imported: Any) -> None:
-            with guarded(f"patch.{seam.library}"):
-                seam.patch(imported)
-
-        wrapt.register_post_import_hook(patch, module)
-
-
-class OpenAIInstrumentor(_StainlessInstrumentor):
-    """Records every call made through the `openai` library, to whichever provider."""
-
-    library = "openai"
-    adapter = OpenAI
-    seam = Seam("openai")
+    def _patch(self, imported: Any) -> None:
+        with guarded(f"patch.{self.library.distribution}"):
+            if self._open is not None:
+                self._open()
+                self.seam.patch(imported)
 
 
-class AnthropicInstrumentor(_StainlessInstrumentor):
-    """Records every call made through the `anthropic` library: first party, Bedrock, Vertex."""
+def __getattr__(name: str) -> type[Instrumentor]:
+    """The instrumentor of that name, made once."""
+    for library in LIBRARIES.values():
+        if library.instrumentor == name:
+            kind = type(name, (Instrumentor,), _body(library))
+            globals()[name] = kind
+            return kind
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    library = "anthropic"
-    adapter = Anthropic
-    seam = Seam("anthropic")
+
+def _body(library: Library) -> dict[str, Any]:
+    return {
+        "__doc__": f"Records every call made through the `{library.distribution}` library.",
+        "__module__": __name__,
+        "library": library,
+        "seam": seam_of(library),
+    }

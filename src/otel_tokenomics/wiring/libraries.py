@@ -1,0 +1,89 @@
+"""The client libraries that are covered: one row each. A new one is a row here and an adapter file.
+
+A row names things; nothing is imported before the application imports the library itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from otel_tokenomics.adapters.hosts import Hosts
+    from otel_tokenomics.flow.contracts import Adapter
+
+_ADAPTERS = "otel_tokenomics.adapters"
+Kind = Literal["stainless"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a client library that is hooked, by any of several names in its versions."""
+
+    module: str
+    owner: str
+    names: tuple[str, ...]
+    without: str
+    """What it means when the point is missing."""
+
+    @property
+    def title(self) -> str:
+        """The point as people write it."""
+        return f"{self.module}.{self.owner}.{'|'.join(self.names)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A client library: what it is called, the module whose import is waited for, and who reads it.
+
+    `adapter` is a module below `adapters` and a class in it. `instrumentor` is the class that the entry
+    point names.
+    """
+
+    distribution: str
+    instrumentor: str
+    adapter: str
+    module: str
+    kind: Kind
+    points: tuple[Point, ...]
+
+    @property
+    def entry_point(self) -> str:
+        """The name that it is switched off by, in `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS`."""
+        return "tokenomics_" + self.distribution.replace("-", "_")
+
+    def adapter_class(self) -> Callable[[Hosts], Adapter]:
+        """The adapter's class, imported now."""
+        module, _, name = self.adapter.partition(":")
+        kind: Callable[[Hosts], Adapter] = getattr(import_module(f"{_ADAPTERS}.{module}"), name)
+        return kind
+
+
+def _stainless(package: str, distribution: str, instrumentor: str, adapter: str) -> Library:
+    module = f"{package}._base_client"
+    hooks = (
+        (("request",), "its calls are not recorded"),
+        (("_process_response",), "its calls are not recorded"),
+        (("_sleep_for_retry", "_retry_request"), "retried attempts are not counted"),
+    )
+    points = tuple(
+        Point(module, owner, names, without)
+        for owner in ("SyncAPIClient", "AsyncAPIClient")
+        for names, without in hooks
+    )
+    return Library(distribution, instrumentor, adapter, module, "stainless", points)
+
+
+_ROWS = (
+    _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI"),
+    _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
+    _stainless("groq", "groq", "GroqInstrumentor", "compatible:Groq"),
+    _stainless("together", "together", "TogetherInstrumentor", "compatible:Together"),
+    _stainless("cerebras.cloud.sdk", "cerebras-cloud-sdk", "CerebrasInstrumentor", "compatible:Cerebras"),
+    _stainless("fireworks", "fireworks-ai", "FireworksInstrumentor", "compatible:Fireworks"),
+    _stainless("writerai", "writer-sdk", "WriterInstrumentor", "compatible:Writer"),
+)
+LIBRARIES: Final[Mapping[str, Library]] = {row.distribution: row for row in _ROWS}
+"""Every covered client library, by the name of its distribution."""
