@@ -54,7 +54,7 @@ class Exchange:
         return body if isinstance(body, dict) else {}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def exchanges(folder: Path, provider: str) -> tuple[Exchange, ...]:
     """Every exchange recorded of one provider whose body is text."""
     with gzip.open(folder / f"{provider}.jsonl.gz", "rt", encoding="utf-8") as lines:

@@ -57,7 +57,7 @@ def _openai(exchange: Exchange) -> Expected | None:
     buckets: dict[str, int] = {}
     if given is not None:
         sides = {
-            "cache_read": into.get("cached_tokens"),
+            "cache_read": into.get("cached_tokens", usage.get("cached_tokens")),
             "cache_write": into.get("cache_write_tokens"),
             "input.audio": into.get("audio_tokens"),
             "input.image": into.get("image_tokens"),
@@ -89,7 +89,9 @@ def _final_object(exchange: Exchange) -> Mapping[str, Any]:
         return exchange.json()
     found: Mapping[str, Any] = {}
     for event in exchange.events():
-        whole = event.get("response", event)
+        whole = event.get("response") or event
+        if "usage" in (event.get("x_groq") or {}):
+            whole = event["x_groq"]
         if whole.get("object") != "thread.run.step" and isinstance(whole.get("usage"), dict):
             found = whole
     return found

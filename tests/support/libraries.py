@@ -122,6 +122,12 @@ _ROWS = (
         features=STAINLESS | {"parse", "helper", "known_input", "metadata"},
         http="httpx2",
     ),
+    _openai_like(
+        "azure-openai",
+        "openai",
+        ("AzureOpenAI", "AsyncAzureOpenAI"),
+        http="httpx2",
+    ),
     _openai_like("groq", "groq", ("Groq", "AsyncGroq")),
     _openai_like("together", "together", ("Together", "AsyncTogether")),
     _openai_like(
@@ -141,8 +147,10 @@ _ROWS = (
     _openai_like("fireworks-ai", "fireworks", ("Fireworks", "AsyncFireworks")),
     _openai_like("writer-sdk", "writerai", ("Writer", "AsyncWriter"), method="chat.chat"),
 )
-KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS}
+KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""
+PLAYERS: Mapping[str, Kit] = {row.library: row for row in _ROWS}
+"""The same, with the clients that only replay recordings."""
 
 
 def installed(kit: Kit) -> bool:

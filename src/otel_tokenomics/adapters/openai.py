@@ -270,7 +270,7 @@ def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) 
     total = counts.get(counts.raw, "completion_tokens", "output_tokens")
     if total is None:
         return {}
-    parts = counts.object("completion_tokens_details", "output_tokens_details")
+    parts = counts.object("completion_tokens_details", "output_tokens_details", "completion_token_details")
     reasoning = counts.get(parts, "reasoning_tokens")
     audio = counts.get(parts, "audio_tokens")
     image = counts.get(parts, "image_tokens")
