@@ -65,7 +65,11 @@ def _method(resource: Any, name: str, arguments: dict[str, Any]) -> Method:
     return Method(resource, name, {**known, **({"extra_body": extra} if extra else {})})
 
 
-_LOST: Mapping[str, Any] = {"model": "lost", "messages": [{"role": "user", "content": "lost"}], "input": "lost"}
+_LOST: Mapping[str, Any] = {
+    "model": "lost",
+    "messages": [{"role": "user", "content": "lost"}],
+    "input": "lost",
+}
 """What stands for a request that was not recorded."""
 
 
