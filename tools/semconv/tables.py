@@ -126,6 +126,8 @@ def _type(attribute: Attribute) -> str:
 
 def _meaning(attribute: Attribute) -> str:
     parts = [attribute.brief, attribute.note]
+    if attribute.origin == OWN and attribute.value_type == "string" and attribute.examples:
+        parts.append("For example " + " or ".join(f"`{example}`" for example in attribute.examples) + ".")
     if attribute.deprecated:
         parts.append(attribute.deprecated)
     if attribute.about.get("further"):
