@@ -32,7 +32,8 @@ Point = tuple[Mapping[str, Any], float]
 
 @pytest.fixture
 def accounts(monkeypatch: pytest.MonkeyPatch) -> Accounts:
-    """Totals of this test alone."""
+    """Totals of this test alone; what calls of earlier tests left waiting is folded in before."""
+    room.fold()
     fresh = Accounts()
     monkeypatch.setattr(room, "ACCOUNTS", fresh)
     return fresh
