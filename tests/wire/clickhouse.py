@@ -1,4 +1,4 @@
-"""Runs in an environment that has chdb: the schema, rows inserted as the exporter does, the queries. No pytest here.
+"""Runs where chdb is: makes the schema, inserts as the exporter does, asks the queries. No pytest here.
 
 clickhouse.py FOLDER    with rows.jsonl in it; prints JSON
 """
@@ -30,7 +30,7 @@ def refresh() -> str:
 
 def main(folder: Path) -> dict[str, Any]:
     """Create, insert everything twice, reckon twice, and ask."""
-    from chdb import session
+    from chdb import session  # type: ignore[import-not-found, unused-ignore]
 
     database = session.Session(str(folder / "chdb"))
 
