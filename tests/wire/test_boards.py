@@ -1,0 +1,187 @@
+"""Dashboards and alerts: their names are the registry's, and the vendors' own tools read them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from datadog_api_client.configuration import Configuration
+from datadog_api_client.model_utils import validate_and_convert_types
+from datadog_api_client.v1.model.dashboard import Dashboard
+from tests.wire import fleet, load
+from tests.wire.otelcol import Collector, free_port
+from tools.collector import boards, build
+
+from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.instruments import INSTRUMENTS
+
+ALERTS = boards.ROOT / "alerts.yaml"
+CALLS = 50
+OTHERS = {"otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity"}
+
+
+def test_the_generated_files_are_fresh() -> None:
+    assert boards.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("sum_", "error"),
+    [
+        (boards.Sum("tokenomics.renamed.cost"), KeyError),
+        (boards.Sum(names.METRIC_COST, (names.TEAM,)), ValueError),
+        (boards.Sum(names.METRIC_OPERATION_COST), ValueError),
+    ],
+    ids=["metric", "label", "histogram"],
+)
+def test_a_name_that_the_registry_does_not_have_breaks_the_build(
+    sum_: boards.Sum, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        boards.promql(boards.Panel("x", sum_))
+
+
+def unparsed(node: Any) -> Iterator[Any]:
+    """Every part of a Datadog model that its client did not understand; it does not raise for one."""
+    if getattr(node, "_unparsed", False):
+        yield node
+    inside = getattr(node, "_data_store", None) or (node if isinstance(node, dict) else {})
+    for value in inside.values():
+        for item in value if isinstance(value, list) else [value]:
+            yield from unparsed(item)
+
+
+def read_by_datadog(content: Any) -> list[Any]:
+    """What Datadog's client does not understand of a dashboard."""
+    read: Any = validate_and_convert_types
+    configuration: Any = Configuration
+    model = read(content, (Dashboard,), ["dashboard"], True, True, configuration())
+    return list(unparsed(model))
+
+
+def test_datadogs_own_models_understand_every_part() -> None:
+    content = json.loads((boards.ROOT / "datadog.json").read_text("utf-8"))
+    assert read_by_datadog(content) == []
+    content["widgets"][0]["definition"]["type"] = "query_valeu"
+    assert read_by_datadog(content) != []
+
+
+def test_every_name_in_a_nrql_query_is_the_registrys() -> None:
+    known = {
+        *INSTRUMENTS,
+        *(label for about in INSTRUMENTS.values() for label in about.labels),
+        names.COST_AMOUNT,
+    }
+    pages = json.loads((boards.ROOT / "newrelic.json").read_text("utf-8"))["pages"]
+    queries = [
+        query["query"]
+        for page in pages
+        for widget in page["widgets"]
+        for query in widget["rawConfiguration"]["nrqlQueries"]
+    ]
+    assert len(queries) == len(boards.PANELS) + 2
+    for query in queries:
+        assert re.match(r"SELECT .+ FROM (Metric|Span|NrIntegrationError)\b", query)
+        assert set(re.findall(r"`([^`]+)`", query)) <= known, query
+        assert query.count("(") == query.count(")")
+
+
+def declared() -> set[str]:
+    """Every metric and label of the registry as Prometheus writes it, those not emitted yet included."""
+    text = "\n".join(path.read_text("utf-8") for path in (build.ROOT / "semconv").rglob("*.yaml"))
+    found = set(re.findall(r"(?:key|name|ref|id): ([a-z_]+(?:\.[a-z_]+)+)", text))
+    return {boards.underscored(name) for name in found} | OTHERS
+
+
+def test_every_name_in_an_alert_is_the_registrys() -> None:
+    rules = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]
+    known = declared()
+    for rule in rules:
+        used = set(re.findall(r"\b(?:tokenomics|gen_ai|otelcol)_[a-z_]+", rule["expr"]))
+        assert used, rule["alert"]
+        assert {re.sub(r"_(total|sum|count)$", "", name) for name in used} <= known, rule["alert"]
+
+
+def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not on PATH: install prometheus")
+    text = Path(__file__).with_name("alerts.test.yaml").read_text("utf-8").replace("RULES", str(ALERTS))
+    alerts = [rule["alert"] for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]]
+    assert [name for name in alerts if text.count(f"alertname: {name}") < 2] == []
+    (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[str]:
+    """The URL of a real Prometheus that takes remote write."""
+    program = shutil.which("prometheus")
+    if program is None or build.find("full") is None:
+        pytest.skip("needs prometheus on PATH and `make collector ARGS=--full`")
+    (tmp_path / "prometheus.yml").write_text("global: {}\n", encoding="utf-8")
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [
+            program,
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address={address}",
+            "--web.enable-remote-write-receiver",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "ready to receive web requests" in line:
+            break
+    yield f"http://{address}"
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+def ask(url: str, query: str) -> list[Any]:
+    """The answer to an instant query; an error in it is a failure."""
+    address = f"{url}/api/v1/query?query={urllib.parse.quote(query)}"
+    try:
+        with urllib.request.urlopen(address, timeout=30) as response:
+            answer: list[Any] = json.load(response)["data"]["result"]
+    except urllib.error.HTTPError as error:
+        pytest.fail(f"{query}: {error.read().decode()}")
+    return answer
+
+
+def test_every_promql_runs_on_a_real_prometheus_with_real_data(tmp_path: Path, prometheus: str) -> None:
+    settings = {"PROMETHEUS_URL": prometheus}
+    names_ = ("role-laptop", "backend-prometheus-remote-write")
+    with Collector(tmp_path / "queue", *names_, settings=settings, kind="full") as collector:
+        fleet.finish(fleet.start("pm", CALLS, f"http://127.0.0.1:{collector.grpc}"))
+    total = ask(prometheus, "sum(gen_ai_client_inference_usage_output_tokens_total)")
+    assert float(total[0]["value"][1]) == sum(load.tokens(i)[2] for i in range(CALLS))
+    money = ask(prometheus, "sum(tokenomics_client_inference_usage_cost_total)")
+    assert float(money[0]["value"][1]) == pytest.approx(fleet.bill(CALLS, 1) / 1e12)
+    for panel in boards.PANELS:
+        ask(prometheus, boards.promql(panel, "1h"))
+    for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]:
+        ask(prometheus, rule["expr"])
+    for metric in {panel.above.metric for panel in boards.PANELS} - NOT_HERE:
+        sum_ = boards.Sum(metric, part="count" if INSTRUMENTS[metric].bounds else "")
+        name = boards.prometheus(sum_, "1h").partition("increase(")[2].partition("[")[0]
+        assert ask(prometheus, f"count({name})"), f"no series called {name}"
+
+
+# What a run without estimates and without unpriced calls has nothing to say about.
+NOT_HERE = {names.METRIC_UNPRICED, names.METRIC_ESTIMATED}
