@@ -147,14 +147,7 @@ def grafana() -> dict[str, Any]:
                 "datasource": source,
                 "gridPos": {"x": 12 * (number % 2), "y": 8 * (number // 2), "w": 12, "h": 8},
                 "fieldConfig": {"defaults": {"unit": units[panel.unit]}, "overrides": []},
-                "targets": [
-                    {
-                        "refId": "A",
-                        "datasource": source,
-                        "expr": promql(panel, span),
-                        "instant": panel.kind != "lines",
-                    }
-                ],
+                "targets": [{**query, "datasource": source}],
             }
         )
     variable = {"name": "source", "type": "datasource", "query": "prometheus", "label": "Data source"}
