@@ -59,7 +59,8 @@ def record(
 ) -> UsageRecord:
     """A usage record of a plain chat call, with a key of its own."""
     response_id = key or f"resp_{next(_numbers)}"
-    facts = Facts(provider, "chat", provider, "/chat/completions", model, server_address="api.openai.com")
+    facts = Facts(provider, "chat", provider, "/chat/completions", model)
+    facts.server_address, facts.server_port = "api.openai.com", 443
     reading = Reading(usage or Usage(BUCKETS), response_id, served, tier)
     known: dict[str, Any] = {"started_ns": STARTED_NS, "duration_ns": 1_500_000_000, "status_code": 200}
     return UsageRecord(

@@ -342,11 +342,23 @@ class Endpoints:
         known = self._known.get(client)
         if known is not None and known[0] is url:
             return known[1]
-        host, port = getattr(url, "host", None), getattr(url, "port", None)
+        host = getattr(url, "host", None)
         host = host if isinstance(host, str) and host else None
-        found = self._find(client, host)._replace(host=host, port=port if isinstance(port, int) else None)
+        found = self._find(client, host)._replace(host=host, port=_port_of(url))
         self._known[client] = (url, found)
         return found
+
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def _port_of(url: Any) -> int | None:
+    """The port of a base URL; httpx leaves out the usual one of its scheme."""
+    port = getattr(url, "port", None)
+    if isinstance(port, int):
+        return port
+    scheme = getattr(url, "scheme", None)
+    return _PORTS.get(scheme) if isinstance(scheme, str) else None
 
 
 def facts_of(flavor: str, route: Route, endpoint: Endpoint, body: Any, stream: bool) -> Facts:

@@ -24,8 +24,11 @@ KINDS: Final = (
     "wrong_tier",
     "wrong_span",
     "wrong_carrier",
+    "never_emitted",
     "not_pending",
 )
+
+_UNSEEN: Final = "nothing emits it: mark it `pending` in semconv/, and say why"
 
 _TYPES: Final[Mapping[str, type]] = {"string": str, "int": int, "double": float, "boolean": bool}
 _TIERS: Final = {"span": ("M", "M2", "M3", "S"), "event": ("M", "M2", "M3", "S", "E")}
@@ -58,7 +61,7 @@ class Check:
     _known: dict[str, Attribute | None] = field(default_factory=dict)
 
     def span(self, span: Any) -> Iterator[Finding]:
-        """Findings of a finished span. Of a span that is somebody else's, only names of our own are looked at."""
+        """Findings of a finished span. Of somebody else's span, only names of our own are looked at."""
         attributes = span.attributes or {}
         if span.instrumentation_scope is None or span.instrumentation_scope.name != SCOPE:
             ours = {key: value for key, value in attributes.items() if self._is_ours(key)}
@@ -123,12 +126,14 @@ class Check:
                 yield name, pending or member.pending, name in self.seen
 
     def gaps(self) -> list[Finding]:
-        """What is declared without a reason and nobody emitted, and what is emitted although it is pending."""
+        """What is declared without a reason and was not emitted, and what was although it is pending."""
         found = []
         for name, pending, seen in self.coverage():
             if not seen and pending is None:
                 found.append(
-                    Finding("never_emitted", name, "nothing emits it: mark it `pending` in semconv/ and say why")
+                    Finding(
+                        "never_emitted", name, "nothing emits it: mark it `pending` in semconv/ and say why"
+                    )
                 )
             elif seen and pending is not None:
                 found.append(Finding("not_pending", name, "it is emitted: take `pending` off in semconv/"))
@@ -226,4 +231,5 @@ def report(check: Check) -> Iterable[str]:
     rows = list(check.coverage())
     wanted = [(name, seen) for name, pending, seen in rows if pending is None]
     emitted = sum(seen for _, seen in wanted)
-    yield f"{emitted} of {len(wanted)} declared names were emitted; {len(rows) - len(wanted)} more are pending"
+    pending = len(rows) - len(wanted)
+    yield f"{emitted} of {len(wanted)} declared names were emitted; {pending} more are pending, with reasons"

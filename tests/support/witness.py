@@ -1,0 +1,156 @@
+"""The live check at work: whatever any provider of any test emits is compared with the registry.
+
+The SDK's providers are watched from where they are made, so that no test has to take part. A test fails
+for what was emitted while it ran. A process that a test starts watches itself, if it imports this, and
+leaves what it found where `PLACE` says.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import uuid
+import weakref
+from collections.abc import Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final
+
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from tests.support.live import Check, Finding
+from tools.semconv.registry import load
+
+PLACE: Final = "OTEL_TOKENOMICS_TEST_WITNESS"
+"""A folder. A process that a test starts leaves a file there for the test to read."""
+
+PARTIAL: Final = frozenset({"missing_attribute"})
+"""What a test may find that breaks the emission itself, and is marked `partial_telemetry`."""
+
+
+class Witness(SpanProcessor, LogRecordProcessor):
+    """Sees every span, log record and metric of this process, and has them checked."""
+
+    def __init__(self) -> None:
+        self.check = Check(load())
+        self.findings: set[Finding] = set()
+        self._told: set[Finding] = set()
+        self._readers: list[tuple[weakref.ref[MeterProvider], InMemoryMetricReader]] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """A span ended."""
+        self._add(lambda: self.check.span(span))
+
+    def on_emit(self, log_record: Any) -> None:
+        """A log record was emitted."""
+        scope = log_record.instrumentation_scope
+        self._add(lambda: self.check.log(log_record.log_record, scope and scope.name))
+
+    def watch(self, provider: MeterProvider, reader: InMemoryMetricReader) -> None:
+        """Metrics of a provider are collected when the test ends."""
+        self._readers.append((weakref.ref(provider), reader))
+
+    def collect(self) -> None:
+        """Collect the metrics of every provider made since the last time."""
+        readers, self._readers = self._readers, []
+        for provider, reader in readers:
+            if provider() is not None:
+                self._add(lambda reader=reader: self._metrics(reader))
+
+    def take(self) -> list[Finding]:
+        """New findings since the last time: a total that stays wrong is told once."""
+        self.collect()
+        new = sorted(self.findings - self._told)
+        self._told |= self.findings
+        self.findings.clear()
+        return new
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Nothing waits."""
+        return True
+
+    def _metrics(self, reader: InMemoryMetricReader) -> Iterable[Finding]:
+        data = reader.get_metrics_data()
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    yield from self.check.metric(metric, scope.scope.name)
+
+    def _add(self, look: Any) -> None:
+        try:
+            self.findings.update(look())
+        except Exception as error:  # a witness must not be what a test trips over
+            self.findings.add(Finding("crashed", "witness", f"{type(error).__name__}: {error}"))
+
+
+_witness: list[Witness] = []
+
+
+def install() -> Witness:
+    """Watch every provider that this process makes from now on. Once."""
+    if _witness:
+        return _witness[0]
+    witness = Witness()
+    _witness.append(witness)
+    _after_init(TracerProvider, lambda provider: provider.add_span_processor(witness))
+    _after_init(LoggerProvider, lambda provider: provider.add_log_record_processor(witness))
+    _watch_meters(witness)
+    return witness
+
+
+def _after_init(kind: Any, act: Any) -> None:
+    original = kind.__init__
+
+    @wraps(original)
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        act(self)
+
+    kind.__init__ = init
+
+
+def _watch_meters(witness: Witness) -> None:
+    original: Any = MeterProvider.__init__
+
+    @wraps(original)
+    def init(self: Any, metric_readers: Any = (), *arguments: Any, **named: Any) -> None:
+        reader = InMemoryMetricReader()
+        original(self, [*metric_readers, reader], *arguments, **named)
+        witness.watch(self, reader)
+
+    MeterProvider.__init__ = init  # type: ignore[method-assign]
+
+
+def report(witness: Witness) -> dict[str, list[Any]]:
+    """What a process found and saw, in JSON's types."""
+    found = [[one.kind, one.where, one.what] for one in witness.take()]
+    return {"findings": found, "seen": sorted(witness.check.seen)}
+
+
+def read_children(witness: Witness, place: Path) -> None:
+    """Take in what processes that a test started have left."""
+    for path in place.glob("*.json"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        witness.findings.update(Finding(*one) for one in told["findings"])
+        witness.check.seen.update(told["seen"])
+        path.unlink()
+
+
+def install_in_child() -> None:
+    """In a process that a test started: watch, and leave what was found when it ends."""
+    if (place := os.environ.get(PLACE)) and not _witness:
+        atexit.register(_leave, install(), Path(place), os.getpid())
+
+
+def _leave(witness: Witness, place: Path, process: int) -> None:
+    if os.getpid() != process or not place.is_dir():
+        return
+    path = place / f"{uuid.uuid4().hex}.part"
+    path.write_text(json.dumps(report(witness)), encoding="utf-8")
+    path.rename(path.with_suffix(".json"))
