@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.resources import Resource
+from tests.support import witness
 
 from otel_tokenomics.ledger.queries import Rollup, Scope, rollups
 from otel_tokenomics.ledger.row import Row, row_of
@@ -21,6 +22,8 @@ from otel_tokenomics.model.money import Cost, Line, unpriced
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import Usage
 from otel_tokenomics.telemetry.events import attributes
+
+witness.install_in_child()
 
 STARTED_NS = 1_793_534_400_000_000_000
 """2026-11-01T12:00:00Z."""

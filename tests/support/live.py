@@ -130,11 +130,7 @@ class Check:
         found = []
         for name, pending, seen in self.coverage():
             if not seen and pending is None:
-                found.append(
-                    Finding(
-                        "never_emitted", name, "nothing emits it: mark it `pending` in semconv/ and say why"
-                    )
-                )
+                found.append(Finding("never_emitted", name, _UNSEEN))
             elif seen and pending is not None:
                 found.append(Finding("not_pending", name, "it is emitted: take `pending` off in semconv/"))
         return found

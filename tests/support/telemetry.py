@@ -13,10 +13,13 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support import witness
 
 from otel_tokenomics.flow import late
 from otel_tokenomics.wiring import instrumentors
 from otel_tokenomics.wiring.libraries import LIBRARIES
+
+witness.install_in_child()
 
 INSTRUMENTORS: Mapping[str, Any] = {
     name: getattr(instrumentors, library.instrumentor) for name, library in LIBRARIES.items()

@@ -21,9 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "partial_telemetry(reason): breaks the emission itself; attributes may be missing"
     )
-    witnesses.install()
     folder = tempfile.TemporaryDirectory(prefix="tokenomics-witness-")
-    os.environ[witnesses.PLACE] = folder.name
+    witnesses.prepare(Path(folder.name))
     config.add_cleanup(folder.cleanup)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import pickle
 import uuid
 import weakref
 from collections.abc import Iterable
@@ -22,10 +23,12 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from tests.support.live import Check, Finding
-from tools.semconv.registry import load
+from tools.semconv.registry import Registry, load
 
 PLACE: Final = "OTEL_TOKENOMICS_TEST_WITNESS"
 """A folder. A process that a test starts leaves a file there for the test to read."""
+
+_REGISTRY: Final = "registry.pickle"
 
 PARTIAL: Final = frozenset({"missing_attribute"})
 """What a test may find that breaks the emission itself, and is marked `partial_telemetry`."""
@@ -34,8 +37,8 @@ PARTIAL: Final = frozenset({"missing_attribute"})
 class Witness(SpanProcessor, LogRecordProcessor):
     """Sees every span, log record and metric of this process, and has them checked."""
 
-    def __init__(self) -> None:
-        self.check = Check(load())
+    def __init__(self, registry: Registry) -> None:
+        self.check = Check(registry)
         self.findings: set[Finding] = set()
         self._told: set[Finding] = set()
         self._readers: list[tuple[weakref.ref[MeterProvider], InMemoryMetricReader]] = []
@@ -58,13 +61,12 @@ class Witness(SpanProcessor, LogRecordProcessor):
         readers, self._readers = self._readers, []
         for provider, reader in readers:
             if provider() is not None:
-                self._add(lambda reader=reader: self._metrics(reader))
+                self._add(lambda reader=reader: self._new(self._metrics(reader)))
 
     def take(self) -> list[Finding]:
-        """New findings since the last time: a total that stays wrong is told once."""
+        """New findings since the last time."""
         self.collect()
-        new = sorted(self.findings - self._told)
-        self._told |= self.findings
+        new = sorted(self.findings)
         self.findings.clear()
         return new
 
@@ -74,6 +76,12 @@ class Witness(SpanProcessor, LogRecordProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Nothing waits."""
         return True
+
+    def _new(self, found: Iterable[Finding]) -> set[Finding]:
+        """Totals live as long as the process: one that stays wrong is told once."""
+        new = set(found) - self._told
+        self._told |= new
+        return new
 
     def _metrics(self, reader: InMemoryMetricReader) -> Iterable[Finding]:
         data = reader.get_metrics_data()
@@ -92,11 +100,11 @@ class Witness(SpanProcessor, LogRecordProcessor):
 _witness: list[Witness] = []
 
 
-def install() -> Witness:
+def install(registry: Registry | None = None) -> Witness:
     """Watch every provider that this process makes from now on. Once."""
     if _witness:
         return _witness[0]
-    witness = Witness()
+    witness = Witness(registry or load())
     _witness.append(witness)
     _after_init(TracerProvider, lambda provider: provider.add_span_processor(witness))
     _after_init(LoggerProvider, lambda provider: provider.add_log_record_processor(witness))
@@ -142,10 +150,18 @@ def read_children(witness: Witness, place: Path) -> None:
         path.unlink()
 
 
+def prepare(place: Path) -> None:
+    """Put the registry where processes that a test starts find it at once: reading it takes half a second."""
+    (place / _REGISTRY).write_bytes(pickle.dumps(install().check.registry))
+    os.environ[PLACE] = str(place)
+
+
 def install_in_child() -> None:
     """In a process that a test started: watch, and leave what was found when it ends."""
-    if (place := os.environ.get(PLACE)) and not _witness:
-        atexit.register(_leave, install(), Path(place), os.getpid())
+    place = Path(os.environ.get(PLACE, ""))
+    if not _witness and (place / _REGISTRY).is_file():
+        registry = pickle.loads((place / _REGISTRY).read_bytes())
+        atexit.register(_leave, install(registry), place, os.getpid())
 
 
 def _leave(witness: Witness, place: Path, process: int) -> None:

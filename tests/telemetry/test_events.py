@@ -88,6 +88,7 @@ def test_a_full_record_has_the_conventions_attributes() -> None:
         "session.id": "s1",
         "tokenomics.tag.ticket": "A-1",
         "server.address": "api.openai.com",
+        "server.port": 443,
         "tokenomics.record.key": "openai:r1",
         "tokenomics.record.duration": 1.5,
     }
@@ -114,6 +115,7 @@ def test_what_is_unknown_is_absent() -> None:
         "tokenomics.attempt.count",
         "tokenomics.attempt.outcome",
         "server.address",
+        "server.port",
         "tokenomics.record.key",
         "tokenomics.record.sequence",
         "tokenomics.record.duration",
