@@ -16,7 +16,7 @@ from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.flow.drivers import adrive, drive
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
-from otel_tokenomics.model.call import Facts, Reading, Responded
+from otel_tokenomics.model.call import Billing, Ended, Facts, Reading, Responded
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import MISSING, Usage
@@ -341,3 +341,21 @@ def test_strict_lets_a_fault_through() -> None:
             ask(call_of(Teller(), Meter("respond")))
     finally:
         guard.set_strict(False)
+
+
+@pytest.mark.parametrize("kind", ["polled", "free"])
+def test_what_is_billed_elsewhere_or_never_is_not_billed_again_because_it_was_broken_off(
+    kind: Billing,
+) -> None:
+    class Polled(Meter):
+        def reading(self) -> Reading:
+            return Reading(response_id="resp_1", background=True)
+
+    teller = Teller()
+    desk = desk_of(teller)
+    for _ in range(2):
+        entry = desk.admit(Facts("openai", "chat", "openai", "/responses", billing=kind))
+        entry.status_code = 200
+        desk.settle(entry, Polled(), Ended(KeyboardInterrupt()))
+    assert sum(record.billed for record in teller.records) == (kind == "polled")
+    assert [record.possibly_billed for record in teller.records] == [0, 0]

@@ -154,8 +154,8 @@ class Desk:
         late.soon(job)
 
     def _finish(self, entry: Entry, reading: Reading, verdict: Verdict, ending: Ended, duration: int) -> None:
-        if ending.error is not None and verdict is Verdict.NOT_BILLED:
-            entry.possibly_billed += possibly_billed(ending.error)
+        if verdict is Verdict.NOT_BILLED:
+            entry.possibly_billed = _unseen(entry, ending.error)
         record = self._record(entry, reading, duration, ending.error)
         record.billed = verdict is Verdict.BILLED
         if self.budgets is not None:
@@ -203,6 +203,18 @@ class Desk:
             possibly_billed=entry.possibly_billed,
             first_chunk_ns=entry.first_chunk_ns,
         )
+
+
+def _unseen(entry: Entry, error: BaseException | None) -> int:
+    """Attempts that may be billed although nobody saw their answer.
+
+    None where there was an answer, which is then billed by another sight of it, nor of what never bills:
+    to count such a one as well would count its money twice.
+    """
+    answered = entry.status_code is not None and entry.status_code < 400
+    if answered or entry.facts.billing != "metered":
+        return 0
+    return entry.possibly_billed + possibly_billed(error)
 
 
 def _key(facts: Facts, reading: Reading) -> str:
