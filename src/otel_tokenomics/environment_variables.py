@@ -40,7 +40,9 @@ OTEL_TOKENOMICS_COMPAT = "OTEL_TOKENOMICS_COMPAT"
 """
 .. envvar:: OTEL_TOKENOMICS_COMPAT
 
-Older names to emit as well, separated by commas, or ``none``. Default: ``cache_creation``
+Names to emit as well for what reads them, separated by commas, or ``none``: ``cache_creation``,
+``legacy_token_usage``, ``langfuse``, ``litellm``, ``logfire``, ``openinference``, ``openlit``.
+Default: ``cache_creation``
 """
 
 OTEL_TOKENOMICS_STRICT = "OTEL_TOKENOMICS_STRICT"

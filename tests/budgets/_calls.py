@@ -47,7 +47,7 @@ class House:
         assert gate is not None
         self.gate = gate
         teller = OpenTelemetryTeller(
-            Spans(providers["tracer_provider"], "own", True),
+            Spans(providers["tracer_provider"], "own"),
             Metrics(providers["meter_provider"], False),
             UsageEvents(providers["logger_provider"]),
         )

@@ -61,7 +61,11 @@ class Witness(SpanProcessor, LogRecordProcessor):
         readers, self._readers = self._readers, []
         for provider, reader in readers:
             if provider() is not None:
-                self._add(lambda reader=reader: self._new(self._metrics(reader)))
+                reader.get_metrics_data()
+
+    def metrics(self, data: Any) -> None:
+        """Metrics were read, by a test or when it ended."""
+        self._add(lambda: self._new(self._metrics(data)))
 
     def take(self) -> list[Finding]:
         """New findings since the last time."""
@@ -83,8 +87,7 @@ class Witness(SpanProcessor, LogRecordProcessor):
         self._told |= new
         return new
 
-    def _metrics(self, reader: InMemoryMetricReader) -> Iterable[Finding]:
-        data = reader.get_metrics_data()
+    def _metrics(self, data: Any) -> Iterable[Finding]:
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
@@ -133,6 +136,15 @@ def _watch_meters(witness: Witness) -> None:
         witness.watch(self, reader)
 
     MeterProvider.__init__ = init  # type: ignore[method-assign]
+    read: Any = InMemoryMetricReader.get_metrics_data
+
+    @wraps(read)
+    def get(self: Any) -> Any:
+        data = read(self)
+        witness.metrics(data)
+        return data
+
+    InMemoryMetricReader.get_metrics_data = get  # type: ignore[method-assign]
 
 
 def report(witness: Witness) -> dict[str, list[Any]]:

@@ -154,7 +154,7 @@ def test_an_unknown_key_is_told_with_its_line(write: Write, text: str, line: int
         ("[spans]\nmode = 1", ["spans.mode is 1"]),
         ("[ledger]\npath = 7", ["ledger.path must be a non-empty string, not 7"]),
         ('[ledger]\npath = ""', ["ledger.path must be a non-empty string"]),
-        ("[telemetry]\ncompat = 3", ["must be a list of cache_creation or legacy_token_usage"]),
+        ("[telemetry]\ncompat = 3", ["must be a list of cache_creation, legacy_token_usage,"]),
         ('[telemetry]\ncompat = ["legacy"]', ["is 'legacy'"]),
         ('[shutdown]\nflush_on_sigterm = "perhaps"', ["must be true or false, not 'perhaps'"]),
         ("[shutdown]\nflush_on_sigterm = 1", ["must be true or false, not 1"]),

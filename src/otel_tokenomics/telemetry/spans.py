@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from opentelemetry import context as contexts
@@ -13,6 +14,7 @@ from otel_tokenomics.flow.guard import fault, guarded
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.compat import aliases
 from otel_tokenomics.telemetry.labels import Labels, operation_of, record_labels, request_labels
 from otel_tokenomics.version import __version__
 
@@ -43,11 +45,15 @@ class Spans:
     """Opens and closes the spans of calls, in one of the four modes."""
 
     def __init__(
-        self, provider: TracerProvider | None = None, mode: SpanMode = "auto", cache_creation: bool = True
+        self,
+        provider: TracerProvider | None = None,
+        mode: SpanMode = "auto",
+        compat: Collection[str] = ("cache_creation",),
     ) -> None:
         self._tracer = trace.get_tracer(SCOPE, __version__, provider, names.SCHEMA_URL)
         self._mode = mode
-        self._hidden = () if cache_creation else (names.CACHE_CREATION_TOKENS,)
+        self._hidden = () if "cache_creation" in compat else (names.CACHE_CREATION_TOKENS,)
+        self._aliases = aliases(compat)
 
     def open(self, facts: Facts, started_ns: int) -> Page:
         """A page with our own span, with the foreign one around the call, or awaiting the client's own."""
@@ -90,7 +96,7 @@ class Spans:
         if span is None or not span.is_recording():
             return
         known = getattr(span, "attributes", None) or {}
-        labels = record_labels(record)
+        labels = self._labels(record)
         _set(span, {key: labels[key] for key in labels if key not in known and key not in self._hidden})
         page.written = True
 
@@ -108,9 +114,17 @@ class Spans:
             return
         try:
             if span.is_recording():
-                _write(span, record, self._hidden)
+                _write(span, record, self._labels(record), self._hidden)
         finally:
             span.end(ended_ns)
+
+    def _labels(self, record: UsageRecord) -> Labels:
+        labels = record_labels(record)
+        if self._aliases:
+            whole = {**request_labels(record.facts), **labels}
+            for alias in self._aliases:
+                labels |= alias(whole)
+        return labels
 
     def _start(self, page: Page) -> None:
         facts = page.facts
@@ -126,8 +140,7 @@ def _adopt(page: Page, span: Span) -> None:
     page.context = trace.set_span_in_context(span)
 
 
-def _write(span: Span, record: UsageRecord, hidden: tuple[str, ...]) -> None:
-    labels = record_labels(record)
+def _write(span: Span, record: UsageRecord, labels: Labels, hidden: tuple[str, ...]) -> None:
     for name in hidden:
         labels.pop(name, None)
     if record.error_type is not None:

@@ -96,7 +96,7 @@ def _broken(problem: BudgetsError) -> Plan:
 def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     """A desk that tells what it settles to the given providers, or to the global ones."""
     guard.set_strict(settings.strict)
-    spans = Spans(providers.get("tracer_provider"), settings.spans, "cache_creation" in settings.compat)
+    spans = Spans(providers.get("tracer_provider"), settings.spans, settings.compat)
     legacy = "legacy_token_usage" in settings.compat
     metrics = _metrics_of(providers.get("meter_provider"), legacy)
     metrics.publish()

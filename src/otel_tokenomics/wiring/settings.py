@@ -24,7 +24,10 @@ SPAN_MODES = ("auto", "own", "annotate", "off")
 ESTIMATE_MODES = ("tokenizer", "heuristic", "off")
 BUDGET_MODES = ("off", "observe", "enforce")
 BUDGET_TABLES = ("store", "budgets", "budget")
-COMPATS = ("cache_creation", "legacy_token_usage")
+COMPATS = (
+    *("cache_creation", "legacy_token_usage"),
+    *("langfuse", "litellm", "logfire", "openinference", "openlit"),
+)
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
