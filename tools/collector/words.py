@@ -28,7 +28,7 @@ TEXT: Final = (
     r"gen_ai\.system[._]instructions.*",
     r"gen_ai\.tool\.(definitions|description|call\.(arguments|result)|message.*|parameters.*)",
     r"gen_ai\.(prompt|completion)(\.[0-9]+.*|\.variable\..*|)",
-    r"gen_ai\.(content|event\.content|evaluation\.explanation|retrieval\.(query|documents).*|memory\.(query|records?).*)",
+    r"gen_ai\.(content.*|event\.content|evaluation\.explanation|retrieval\.(query|documents).*|memory\.(query|records?).*)",
     r"gen_ai\.request\.(messages|instructions|tools|stop_sequences|prompt.*)",
     r"gen_ai\.response\.(text|content|messages|choices|tool_calls).*",
     # OpenInference.
