@@ -1,4 +1,4 @@
-"""No byte of a prompt, an answer or a tool's arguments leaves, whatever instrumentation wrote it; the rest does."""
+"""No byte of a prompt, an answer or a tool's arguments leaves, whoever wrote it; the rest does."""
 
 from __future__ import annotations
 
