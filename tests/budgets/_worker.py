@@ -95,7 +95,7 @@ class Worker:
 
     def told(self) -> dict[str, Any]:
         records = self.telemetry.records()
-        total = sum((Fraction(record["tokenomics.cost.exact"]) for record in records), Fraction(0))
+        total = sum((Fraction(record.get("tokenomics.cost.exact", 0)) for record in records), Fraction(0))
         presumed = sum(record.get("tokenomics.attempt.possibly_billed", 0) for record in records)
         return {
             "records": len(records),

@@ -9,9 +9,10 @@ unless their context is copied. Blocks nest; the inner one adds to and overrides
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -80,21 +81,87 @@ class attribute(ContextDecorator):
 
     def __call__(self, function: _Function) -> _Function:
         """Decorate a function, or a coroutine function: its block is open while it runs."""
-        if not inspect.iscoroutinefunction(function):
-            return super().__call__(function)
+        return cast(_Function, decorated(self, function, super().__call__))
 
-        @functools.wraps(function)
-        async def attributed(*args: Any, **kwargs: Any) -> Any:
-            with self._recreate_cm():
-                return await function(*args, **kwargs)
-
-        return cast(_Function, attributed)
+    @contextlib.contextmanager
+    def resumed(self, entered: Attribution) -> Iterator[None]:
+        """The block again, for the next step of a generator."""
+        token = enter(entered)
+        try:
+            yield
+        finally:
+            leave(token)
 
     def _recreate_cm(self) -> attribute:
         """A block of its own for each call of a decorated function, so that it may recurse."""
         fresh = attribute()
         fresh._claim = self._claim
         return fresh
+
+
+def enter(owners: Attribution) -> Token[Attribution]:
+    """Make an attribution current as it is, in another thread."""
+    return _current.set(owners)
+
+
+def leave(token: Token[Attribution]) -> None:
+    """Undo `enter`."""
+    _current.reset(token)
+
+
+def decorated(block: Any, function: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a block open while it runs: of a generator's, at each of its steps."""
+    if inspect.iscoroutinefunction(function):
+        return _awaited(block, function)
+    if inspect.isasyncgenfunction(function):
+        return _aiterated(block, function)
+    if inspect.isgeneratorfunction(function):
+        return _iterated(block, function)
+    return cast("Callable[..., Any]", plain(function))
+
+
+def _awaited(block: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        with block._recreate_cm():
+            return await function(*args, **kwargs)
+
+    return awaited
+
+
+def _aiterated(block: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def aiterated(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        with block._recreate_cm() as entered:
+            steps = function(*args, **kwargs)
+        async with contextlib.aclosing(steps):
+            while True:
+                with block.resumed(entered):
+                    item = await anext(steps, _END)
+                if item is _END:
+                    return
+                yield item
+
+    return aiterated
+
+
+def _iterated(block: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def iterated(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        with block._recreate_cm() as entered:
+            steps = function(*args, **kwargs)
+        with contextlib.closing(steps):
+            while True:
+                with block.resumed(entered):
+                    item = next(steps, _END)
+                if item is _END:
+                    return
+                yield item
+
+    return iterated
+
+
+_END = object()
 
 
 def _clean_tags(tags: Mapping[str, str]) -> dict[str, str]:

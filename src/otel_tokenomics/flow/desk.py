@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from otel_tokenomics.attribution import runs
 from otel_tokenomics.flow import late
 from otel_tokenomics.flow.billing import Bill, Verdict, possibly_billed
 from otel_tokenomics.flow.contracts import Budgets, Draft, Meter, Teller
@@ -34,6 +35,7 @@ class Entry:
         "page",
         "possibly_billed",
         "previewed",
+        "run",
         "started",
         "started_ns",
         "status_code",
@@ -52,6 +54,7 @@ class Entry:
         self.status_code: int | None = None
         self.previewed = False
         self.owner: Any = None
+        self.run: runs.Run | None = None
         self.ticket: Any = None
 
     @property
@@ -86,6 +89,7 @@ class Desk:
     def admit(self, facts: Facts) -> Entry:
         """Note the start and the owner of a call, and open its span."""
         entry = Entry(facts, attempt("attribution", self._who, UNATTRIBUTED))
+        entry.run = attempt("run", runs.current, None)
         if self.budgets is not None:
             entry.owner = attempt("budgets.owner", partial(self.budgets.owner, entry.attribution), None)
         try:
@@ -158,6 +162,9 @@ class Desk:
             entry.possibly_billed = _unseen(entry, ending.error)
         record = self._record(entry, reading, duration, ending.error)
         record.billed = verdict is Verdict.BILLED
+        if entry.run is not None:
+            with guarded("run"):
+                entry.run.add(record)
         if self.budgets is not None:
             with guarded("budgets.settle"):
                 self.budgets.settle(entry.ticket, record, verdict is Verdict.PENDING)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,8 @@ from opentelemetry import metrics as api_metrics
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk.resources import OTELResourceDetector
 
-from otel_tokenomics.attribution import ambient
+from otel_tokenomics.attribution import ambient, runs
 from otel_tokenomics.flow import guard, late
-from otel_tokenomics.flow.contracts import Budgets
 from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
@@ -105,16 +105,25 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
         flush_on_sigterm(_flush)
     estimator = None if settings.estimate == "off" else Estimator(settings.estimate)
     pricer = pricer_of(settings.prices)
-    return Desk(pricer, teller, _who(settings.attribution), estimator, _budgets_of(settings, pricer))
+    desk = Desk(pricer, teller, _who(settings.attribution), estimator)
+    if settings.budgets is not None or runs.ENVIRONMENT in os.environ:
+        _govern(weakref.ref(desk), settings)
+    else:
+        # Only who opens a run with a budget pays for importing what holds it.
+        runs.wanted.append(partial(_govern, weakref.ref(desk), settings))
+    return desk
 
 
-def _budgets_of(settings: Settings, pricer: Pricer) -> Budgets | None:
-    """What holds budgets, imported only where there are any."""
-    if settings.budgets is None:
-        return None
+def _govern(asked: weakref.ref[Desk], settings: Settings) -> None:
+    """Give a desk what holds budgets."""
+    from otel_tokenomics.budgets.plan import Plan
     from otel_tokenomics.wiring.governing import gate_of
 
-    return gate_of(settings.budgets, settings.budget_mode, pricer)
+    desk = asked()
+    if desk is not None:
+        plan, mode = settings.budgets or Plan(), settings.budget_mode
+        pricer = pricer_of(settings.prices)
+        desk.budgets = gate_of(plan, mode, pricer, for_runs=settings.budgets is None)
 
 
 @lru_cache(maxsize=16)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from opentelemetry.sdk.resources import OTELResourceDetector
 
-from otel_tokenomics.budgets.budget import Mode
+from otel_tokenomics.attribution import runs
+from otel_tokenomics.budgets.amounts import Amount
+from otel_tokenomics.budgets.budget import Budget, Mode
 from otel_tokenomics.budgets.gate import Gate
 from otel_tokenomics.budgets.governor import Governor, Owner
 from otel_tokenomics.budgets.outputs import most_output
@@ -23,6 +25,7 @@ from otel_tokenomics.budgets.protocol import StoreDownError
 from otel_tokenomics.budgets.stores.opening import open_store
 from otel_tokenomics.budgets.suggest import Suggest
 from otel_tokenomics.budgets.ticket import Listener
+from otel_tokenomics.budgets.windows import Window
 from otel_tokenomics.budgets.worst import Estimate, Pricer
 from otel_tokenomics.flow import late, tokenizer
 from otel_tokenomics.flow.guard import guarded
@@ -33,8 +36,6 @@ from otel_tokenomics.pricing.installed import current
 
 _LABELS = {"service": "service.name", "environment": "deployment.environment.name"}
 
-Whose = Callable[[Attribution], Owner]
-
 
 _governors: dict[tuple[Plan, Path], Governor] = {}
 
@@ -44,17 +45,21 @@ def gate_of(
     mode: str | None,
     pricer: Pricer,
     listener: Listener | None = None,
-    whose: Whose = Owner,
+    *,
+    for_runs: bool = False,
 ) -> Gate | None:
-    """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process."""
+    """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process.
+
+    `for_runs`: there are runs with a budget, so that a plan without any is of use.
+    """
     if mode is not None:
         plan = replace(plan, mode=cast(Mode, mode))
-    if plan.mode == "off" or not (plan.budgets or plan.broken):
+    if plan.mode == "off" or not (plan.budgets or plan.broken or for_runs):
         return None
     key = (plan, budgets_path(os.environ))
     if key not in _governors:
         _governors[key] = _governor(plan, key[1], pricer, listener)
-    return Gate(_governors[key], whose)
+    return Gate(_governors[key], owner)
 
 
 def _governor(plan: Plan, path: Path, pricer: Pricer, listener: Listener | None) -> Governor:
@@ -71,6 +76,22 @@ def _governor(plan: Plan, path: Path, pricer: Pricer, listener: Listener | None)
     late.start()
     atexit.register(_give_back, governor, os.getpid())
     return governor
+
+
+def owner(attribution: Attribution) -> Owner:
+    """Who is charged for a call that is made here: its owners, and the runs that it is made in."""
+    work = runs.current()
+    if work is None:
+        return Owner(attribution)
+    chain = work.chain()
+    own = tuple([_own(run) for run in chain if run.limit is not None])
+    return Owner(attribution, work.name, own, tuple([run.id for run in chain]))
+
+
+def _own(run: runs.Run) -> tuple[Budget, str]:
+    assert run.limit is not None
+    limit = Amount(run.limit.unit, run.limit.quantity)
+    return Budget(f"run {run.name}", limit, Window("run")), f"run {run.name}|run:{run.id}"
 
 
 def budgets_path(environ: Mapping[str, str]) -> Path:

@@ -1,0 +1,78 @@
+"""Runs follow the threads, thread pools and child processes that are started inside one.
+
+Python gives a new thread an empty context. Nothing is touched before the first run of a process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any
+
+from otel_tokenomics.attribution import ambient, runs
+
+
+class _Followed:
+    done = False
+
+
+def follow() -> None:
+    """Let runs follow threads, thread pools and child processes that are started inside one. Done once."""
+    if _Followed.done:
+        return
+    _Followed.done = True
+    threading.Thread.start = _starting(threading.Thread.start)  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = _submitting(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
+    subprocess.Popen.__init__ = _opening(subprocess.Popen.__init__)  # type: ignore[method-assign]
+
+
+def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, in the run and with the owners of whoever hands it over."""
+    work, owners = runs.current(), ambient.current()
+    if work is None:
+        return function
+
+    @wraps(function)
+    def carried(*args: Any, **kwargs: Any) -> Any:
+        tokens = runs.enter(work), ambient.enter(owners)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            runs.leave(tokens[0])
+            ambient.leave(tokens[1])
+
+    return carried
+
+
+def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> Any:
+        if runs.current() is not None:
+            thread.run = _carried(thread.run)  # type: ignore[method-assign]
+        return original(thread, *args, **kwargs)
+
+    return start
+
+
+def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def submit(pool: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return original(pool, _carried(function), *args, **kwargs)
+
+    return submit
+
+
+def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def __init__(process: Any, *args: Any, **kwargs: Any) -> None:
+        work = runs.current()
+        if work is not None and len(args) < 11:
+            given: Mapping[str, str] = kwargs.get("env") or os.environ
+            kwargs["env"] = {**given, **work.environment()}
+        original(process, *args, **kwargs)
+
+    return __init__

@@ -1,0 +1,221 @@
+"""`run`: everything that one piece of work calls, with all its subagents, and what it may cost.
+
+    with run("triage", budget=usd("0.50")) as work:
+        agent.handle(ticket)
+    print(work.cost, work.calls)
+
+Runs nest: what an inner one spends, all around it spend as well, once. A run travels with the context, into
+tasks and coroutines; while one is open it also follows the threads and the child processes that are started
+inside it. Its calls carry its id as tags, so that `tokenomics runs` finds them whichever process made them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from decimal import Decimal
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, cast
+
+from otel_tokenomics.attribution import ambient
+from otel_tokenomics.model.attribution import UNATTRIBUTED
+from otel_tokenomics.model.money import decimal_string
+from otel_tokenomics.model.record import UsageRecord
+from otel_tokenomics.model.text import clean
+
+ENVIRONMENT = "OTEL_TOKENOMICS_RUN"
+"""In a child process: the runs that it was started in, as JSON."""
+
+ID, NAME, PARENT = "run.id", "run.name", "run.parent"
+_MOST_NESTED = 64
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Limit(Protocol):
+    """An amount of a unit, as `usd("0.50")` makes it."""
+
+    @property
+    def unit(self) -> Any:
+        """`cost`, `token` or `request`."""
+
+    @property
+    def quantity(self) -> int:
+        """So much of it; money in nano-USD."""
+
+
+class Run:
+    """One run. Its totals are those of calls that this process made and settled, inner runs included.
+
+    `cost_femto` is exact; calls without a known price are counted in `unpriced` and add nothing.
+    `presumed` counts attempts that got no answer and may be billed.
+    """
+
+    def __init__(self, name: str, limit: Limit | None, parent: Run | None, id: str | None = None) -> None:
+        self.name = name
+        self.id = id or os.urandom(16).hex()
+        self.limit = limit
+        self.parent = parent
+        self.children: list[Run] = []
+        self.owners = UNATTRIBUTED
+        self.cost_femto = self.calls = self.tokens = self.attempts = self.unpriced = self.presumed = 0
+        self.first_tokens: int | None = None
+        self._lock = threading.Lock()
+        if parent is not None and len(parent.children) < 10_000:
+            parent.children.append(self)
+
+    @property
+    def cost(self) -> Decimal:
+        """What its calls cost so far, in USD, exact."""
+        return Decimal(decimal_string(self.cost_femto))
+
+    @property
+    def amplification(self) -> Decimal | None:
+        """Tokens of the run for each token of its first call; `None` before that is known."""
+        return Decimal(self.tokens) / self.first_tokens if self.first_tokens else None
+
+    def chain(self) -> list[Run]:
+        """This run and all that it is in, the innermost first."""
+        runs: list[Run] = [self]
+        while (parent := runs[-1].parent) is not None and len(runs) < _MOST_NESTED:
+            runs.append(parent)
+        return runs
+
+    def tree(self, depth: int = 0) -> str:
+        """The run and those within it, a line each."""
+        line = f"{'  ' * depth}{self.name}: {self.cost} USD, {self.calls} calls, {self.tokens} tokens"
+        return "\n".join([line, *[child.tree(depth + 1) for child in self.children]])
+
+    def environment(self) -> dict[str, str]:
+        """What a child process needs in its environment to be part of this run."""
+        told = [[run.name, run.id, _told(run.limit)] for run in self.chain()]
+        return {ENVIRONMENT: json.dumps(told)}
+
+    def add(self, record: UsageRecord) -> None:
+        """Count one record, here and in every run around."""
+        for run in self.chain():
+            with run._lock:
+                run._count(record)
+
+    def _count(self, record: UsageRecord) -> None:
+        self.attempts += record.attempts
+        self.presumed += record.possibly_billed
+        if not record.billed:
+            return
+        usage = record.reading.usage
+        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        self.calls += 1
+        self.tokens += tokens
+        if self.first_tokens is None:
+            self.first_tokens = tokens
+        if record.cost.amount_femto is None or record.cost.currency != "USD":
+            self.unpriced += 1
+        else:
+            self.cost_femto += record.cost.amount_femto
+
+
+wanted: list[Callable[[], None]] = []
+"""What is to be done before the first run with a budget: whoever can hold it makes ready."""
+
+_current: ContextVar[Run | None] = ContextVar("otel_tokenomics_run", default=None)
+
+
+def current() -> Run | None:
+    """The innermost run of this context, or the one that started this process."""
+    return _current.get() or _inherited()
+
+
+class run(ContextDecorator):
+    """A run for a block, or for each call of a function that this decorates.
+
+    Args:
+        name: what the work is called, such as `triage`.
+        budget: the most that it may cost, as `usd("0.50")`; what would exceed it is refused with a
+            `BudgetExceededError`, where budgets are not switched off.
+    """
+
+    def __init__(self, name: str, *, budget: Limit | None = None) -> None:
+        self._name = clean(name) or "run"
+        self._budget = budget
+        self._open: list[tuple[Token[Run | None], ambient.attribute]] = []
+
+    def __enter__(self) -> Run:
+        from otel_tokenomics.attribution.following import follow
+
+        follow()
+        if self._budget is not None:
+            while wanted:
+                wanted.pop()()
+        parent = current()
+        made = Run(self._name, self._budget, parent)
+        tags = {ID: made.id, NAME: made.name, **({PARENT: parent.id} if parent else {})}
+        named = ambient.attribute(tags=tags)
+        named.__enter__()
+        made.owners = ambient.current()
+        self._open.append((_current.set(made), named))
+        return made
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        token, named = self._open.pop()
+        _current.reset(token)
+        named.__exit__(kind, error, trace)
+
+    @contextlib.contextmanager
+    def resumed(self, entered: Run) -> Iterator[None]:
+        """The run again, for the next step of a generator."""
+        token, owners = _current.set(entered), ambient.enter(entered.owners)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+            ambient.leave(owners)
+
+    def _recreate_cm(self) -> run:
+        return run(self._name, budget=self._budget)
+
+    def __call__(self, function: _Function) -> _Function:
+        """Decorate a function, a coroutine function or a generator: each call is a run of its own."""
+        return cast(_Function, ambient.decorated(self, function, super().__call__))
+
+
+@lru_cache(maxsize=1)
+def _inherited() -> Run | None:
+    """The run that this process was started in."""
+    try:
+        told = json.loads(os.environ[ENVIRONMENT])
+        made: Run | None = None
+        for name, id, limit in reversed(told[:_MOST_NESTED]):
+            known = None if limit is None else _Told(str(limit[0]), int(limit[1]))
+            made = Run(str(name), known, made, str(id))
+        return made
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
+
+
+class _Told:
+    """A limit as a parent process told it."""
+
+    def __init__(self, unit: str, quantity: int) -> None:
+        self.unit = unit
+        self.quantity = quantity
+
+
+def _told(limit: Limit | None) -> list[Any] | None:
+    return None if limit is None else [limit.unit, limit.quantity]
+
+
+def enter(work: Run) -> Token[Run | None]:
+    """Make a run current in another thread."""
+    return _current.set(work)
+
+
+def leave(token: Token[Run | None]) -> None:
+    """Undo `enter`."""
+    _current.reset(token)
