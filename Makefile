@@ -51,7 +51,7 @@ format: $(STAMP) ## Format and fix what can be fixed
 test: lint check ## Set everything up, then lint and every test
 
 check: $(STAMP) ## The tests alone
-	@$(PY) -m tools.collector.build --if-go
+	@$(PY) -m tools.collector.build --if-possible
 	$(PY) -m pytest -n $(JOBS) $(ARGS)
 
 demo: $(STAMP) ## Set everything up, then run an agent against canned replies and show what it cost

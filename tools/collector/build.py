@@ -1,6 +1,6 @@
 """Build the collector of a manifest once, into the user's cache, and print where it is.
 
-    python -m tools.collector.build [--full | --datadog] [--find] [--if-go]
+    python -m tools.collector.build [--full | --datadog] [--find] [--if-possible]
 
 The OpenTelemetry Collector Builder comes as a Go module; nothing is fetched but modules. The folder's
 name is a hash of the manifest, the builder's version and Go's own, so a changed manifest is another
@@ -176,7 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.collector.build", description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="with the heavy vendors' parts")
     parser.add_argument("--datadog", action="store_true", help="with Datadog's own exporter")
-    parser.add_argument("--if-go", action="store_true", help="where Go is missing say so, and succeed")
+    parser.add_argument(
+        "--if-possible", action="store_true", help="where it cannot be built say so, and succeed"
+    )
     parser.add_argument("--find", action="store_true", help="only say where it is, do not build")
     said = parser.parse_args(arguments)
     kind = "full" if said.full else "datadog" if said.datadog else "lite"
@@ -184,7 +186,9 @@ def main(arguments: list[str] | None = None) -> int:
         path = find(kind) if said.find else build(kind)
     except CannotBuild as why:
         print(f"collector: {why}", file=sys.stderr)
-        return 0 if said.if_go and shutil.which("go") is None else 1
+        if said.if_possible:
+            print("collector: the wire tests are skipped, and fail in CI", file=sys.stderr)
+        return 0 if said.if_possible else 1
     if path is None:
         print("collector: not built yet; run `make collector`", file=sys.stderr)
         return 1
