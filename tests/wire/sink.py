@@ -14,6 +14,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+LATE = -1
+TOO_LONG = 5.0
+"""Seconds: longer than the senders in these tests wait."""
+
 KINDS: dict[str, Any] = {
     "traces": ExportTraceServiceRequest,
     "metrics": ExportMetricsServiceRequest,
@@ -73,18 +77,23 @@ def accept(_: Request) -> tuple[int, dict[str, str]]:
 
 @dataclass
 class Sink:
-    """Serves while it is entered. `judge` decides what each request is answered; 0 hangs up after a while."""
+    """Serves while it is entered. `judge` decides what each request is answered.
+
+    0 hangs up; `LATE` takes the request, and answers when the sender has long given up.
+    """
 
     judge: Judge = accept
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Sink:
         self._changed = threading.Condition()
+        self._closed = threading.Event()
         self._server = Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -152,11 +161,16 @@ class Sink:
 
     def _answer(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
         request.status, headers = self.judge(request)
+        late = request.status == LATE
+        if late:
+            request.status = 200
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()
-        if request.status == 0:
+        if request.status == 0 or late:
             handler.close_connection = True
+            if late:
+                self._closed.wait(TOO_LONG)
             return
         handler.send_response(request.status)
         for name, value in {**headers, "content-length": "0"}.items():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.wire import fleet, load
 from tests.wire.otelcol import Collector
-from tests.wire.sink import Request, Sink, total
+from tests.wire.sink import LATE, Request, Sink, total
 
 from otel_tokenomics.telemetry import names
 
@@ -44,11 +44,15 @@ class Tiers:
 
 
 @contextmanager
-def tiers(folder: Path) -> Iterator[Tiers]:
-    """The four collectors and their sink."""
+def tiers(folder: Path, timeout: str = "30s") -> Iterator[Tiers]:
+    """The four collectors and their sink, which they wait for so long."""
     with ExitStack() as stack:
         sink = stack.enter_context(Sink())
-        to = {"TOKENOMICS_OTLP_ENDPOINT": sink.url, "TOKENOMICS_SAMPLING_PERCENT": "1"}
+        to = {
+            "TOKENOMICS_OTLP_ENDPOINT": sink.url,
+            "TOKENOMICS_OTLP_TIMEOUT": timeout,
+            "TOKENOMICS_SAMPLING_PERCENT": "1",
+        }
         sampling = Collector(folder / "sampling", "role-sampling", "backend-otlp", settings=to)
         metrics = Collector(folder / "metrics", "role-metrics", "backend-otlp", settings=to)
         gateway = Collector(
@@ -120,16 +124,17 @@ def test_what_was_sent_is_what_arrives(tmp_path: Path, temporality: str) -> None
 
 
 def trouble() -> Iterator[tuple[int, dict[str, str]]]:
-    """A sink's bad day: throttled, unavailable, hung up, throttled again, then well for ever."""
+    """A sink's bad day: throttled, unavailable, hung up, taken without an answer, then well for ever."""
     yield from [(429, {"retry-after": "1"})] * 3
     yield from [(503, {})] * 3
     yield from [(0, {})] * 3
+    yield from [(LATE, {})] * 2
     yield from [(429, {}), (502, {}), (504, {})]
     yield from itertools.repeat((200, {}))
 
 
 def test_kill_9_and_a_failing_sink_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
-    with tiers(tmp_path) as flow:
+    with tiers(tmp_path, timeout="1s") as flow:
         sink, bad_day = flow.sink, trouble()
 
         def judge(request: Request) -> tuple[int, dict[str, str]]:
@@ -161,3 +166,4 @@ def test_kill_9_and_a_failing_sink_lose_nothing_and_count_nothing_twice(tmp_path
         check_records(sink)
         refused = [request.status for request in sink.requests if request.status != 200]
         assert {429, 503, 0} <= set(refused), "the sink's bad day did not happen"
+        assert len(sink.records()) > CALLS * PROCESSES, "what was taken without an answer came again"
