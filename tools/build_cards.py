@@ -29,6 +29,8 @@ if __name__ == "__main__":
 
 from tools.prices import conflicts, overlay
 
+from otel_tokenomics.pricing.book import SCHEMA
+
 CATALOG = "genai-prices"
 DATA = Path(__file__).resolve().parents[1] / "src" / "otel_tokenomics" / "pricing" / "data"
 CARDS = DATA / "cards.zip"
@@ -116,6 +118,7 @@ def build(date: dt.date | None = None) -> tuple[bytes, Counter[str], str]:
     bodies = {f"{name}.json": encoded(body) for name, body in sections.items()}
     digest = digest_of(bodies)
     manifest = {
+        "schema": SCHEMA,
         "name": CATALOG,
         "version": f"{distribution(CATALOG).version}+sha256:{digest[:12]}",
         "sha256": digest,

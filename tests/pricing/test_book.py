@@ -21,7 +21,7 @@ from tests._required import require
 from tools import build_cards
 from tools.prices import conflicts, overlay
 
-from otel_tokenomics.pricing.book import PriceBook, bundled, read_book
+from otel_tokenomics.pricing.book import SCHEMA, CardsError, PriceBook, bundled, read_book
 from otel_tokenomics.pricing.cards import Period, Rate, read_card
 
 COMMITTED = build_cards.CARDS.read_bytes()
@@ -44,9 +44,30 @@ def test_the_book_names_its_version_and_source() -> None:
         bodies = {name: archive.read(name) for name in archive.namelist() if name != "manifest.json"}
     digest = build_cards.digest_of(bodies)
     assert (book.name, book.version.split(":")[1]) == ("genai-prices", digest[:12])
-    assert (manifest["licence"], manifest["sha256"]) == ("MIT", digest)
+    assert (manifest["licence"], manifest["sha256"], manifest["schema"]) == ("MIT", digest, SCHEMA)
     assert dt.date.fromisoformat(book.date) >= dt.date(2026, 1, 1)
     assert "MIT" in build_cards.LICENCE.read_text("utf-8")
+
+
+def with_schema(schema: object) -> bytes:
+    """The committed cards, of another form; `None` is for those of before the form was written."""
+    with zipfile.ZipFile(io.BytesIO(COMMITTED)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    manifest = {**json.loads(files["manifest.json"]), "schema": schema}
+    if schema is None:
+        del manifest["schema"]
+    return build_cards.packed({**files, "manifest.json": build_cards.encoded(manifest)})
+
+
+@pytest.mark.parametrize("schema", [SCHEMA + 1, 0, -1, "1", True, 1.0])
+def test_another_form_is_refused(schema: object) -> None:
+    said = f"it is of form {schema!r}, and this version reads {SCHEMA}: upgrade the package"
+    with pytest.raises(CardsError, match=said):
+        read_book(with_schema(schema))
+
+
+def test_cards_of_before_the_form_was_written_are_read() -> None:
+    assert read_book(with_schema(None)).version == bundled().version
 
 
 def test_providers_are_read_when_they_are_asked_for() -> None:

@@ -19,10 +19,10 @@ from otel_tokenomics.cli import console
 from otel_tokenomics.cli.cards import card_document, changes, parts_of, per_million, price_text, rate_document
 from otel_tokenomics.cli.terms import contracts
 from otel_tokenomics.pricing import vendors
-from otel_tokenomics.pricing.book import PriceBook, bundled
+from otel_tokenomics.pricing.book import CardsError, PriceBook, bundled
 from otel_tokenomics.pricing.cards import Card, Rate
 from otel_tokenomics.pricing.contracts_terms import OwnModel, Terms
-from otel_tokenomics.pricing.installed import CardsError, cards_path, current, install, verified
+from otel_tokenomics.pricing.installed import cards_path, current, install, verified
 from otel_tokenomics.report import table
 from otel_tokenomics.report.figures import plural
 

@@ -16,10 +16,17 @@ from otel_tokenomics.pricing.cards import DAY, Calendar, Card, read_calendar, re
 from otel_tokenomics.pricing.names import Match, Names
 from otel_tokenomics.pricing.tariff import Tariff
 
+SCHEMA = 1
+"""The newest form of card archives that is read here. A manifest without a `schema` is of form 1."""
+
 _MOST_TARIFFS = 4096
 _FRESH_DAYS = 60
 
 TariffKey = tuple[str, str, str | None, str | None, str | None, str | None, bool]
+
+
+class CardsError(ValueError):
+    """A file that cannot be used as price cards; the message says why."""
 
 
 class Section:
@@ -132,10 +139,19 @@ def bundled() -> PriceBook:
 
 
 def read_book(data: bytes) -> PriceBook:
-    """A price book from the bytes of its file. Raises `zipfile.BadZipFile`, `KeyError`."""
+    """A price book from the bytes of its file. Raises `CardsError`, `zipfile.BadZipFile`, `KeyError`."""
 
     def member(name: str) -> Any:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return json.loads(archive.read(f"{name}.json"))
 
-    return PriceBook(member("manifest"), member)
+    manifest = member("manifest")
+    check_form(manifest)
+    return PriceBook(manifest, member)
+
+
+def check_form(manifest: Mapping[str, Any]) -> None:
+    """Raises `CardsError` for a form of archives that this version does not know."""
+    form = manifest.get("schema", 1)
+    if type(form) is not int or not 1 <= form <= SCHEMA:
+        raise CardsError(f"it is of form {form!r}, and this version reads {SCHEMA}: upgrade the package")

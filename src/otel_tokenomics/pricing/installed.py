@@ -14,17 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from otel_tokenomics.pricing.book import PriceBook, bundled, read_book
-
-SCHEMA = 1
-"""The newest form of card archives that is read here. A manifest without a `schema` is of form 1."""
+from otel_tokenomics.pricing.book import CardsError, PriceBook, bundled, read_book
 
 _MOST_BYTES = 50_000_000
 _log = logging.getLogger("otel_tokenomics")
-
-
-class CardsError(ValueError):
-    """A file that cannot be used as price cards; the message says why."""
 
 
 def cards_path(environ: Mapping[str, str]) -> Path:
@@ -85,12 +78,7 @@ def install(data: bytes, path: Path) -> None:
 def _opened(data: bytes) -> PriceBook:
     """The book of an archive whose manifest is in a form that is known. Raises `CardsError`."""
     try:
-        manifest = _manifest(data)
-        schema = manifest.get("schema", 1)
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise CardsError(
-                f"it is of form {schema!r}, and this version reads {SCHEMA}: upgrade the package"
-            )
+        _manifest(data)  # refuses what would unpack to too much, before anything is read
         return read_book(data)
     except CardsError:
         raise
