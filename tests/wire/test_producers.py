@@ -1,4 +1,4 @@
-"""Real instrumentations of others, on a real client library, through the real collector: one shape, one price."""
+"""Real instrumentations of others, on real client libraries, through the real collector: one shape and price."""
 
 from __future__ import annotations
 
