@@ -1,4 +1,4 @@
-"""Real instrumentations of others, on real client libraries, through the real collector: one shape and price."""
+"""Real instrumentations of others, through the real collector: one shape, and the price of the engine."""
 
 from __future__ import annotations
 
