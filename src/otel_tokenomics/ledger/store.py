@@ -22,6 +22,7 @@ BUSY_SECONDS = 5.0
 
 _RETRY_SECONDS = 0.01
 _FORK_WAIT_SECONDS = 0.2
+_LOG_LEFT = "its last records are in {}, which is read only in a folder that can be written: copy both to one"
 
 # Named and numbered columns are this package's own constants; nothing of a record is in the statement.
 _INSERT = (
@@ -233,14 +234,38 @@ def adding(path: Path) -> Iterator[sqlite3.Connection]:
 def _open_reader(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise LedgerError("missing", path, "there is no such file yet")
-    if path.stat().st_size and _version(path) < schema.VERSION:
-        _open_writer(path, BUSY_SECONDS).close()
-    connection = _connect_reader(path)
+    older = path.stat().st_size and _version(path) < schema.VERSION
+    connection = _upgraded(path) if older else _connect_reader(path)
     if schema.version_of(connection) == 0:
         connection.close()
         raise LedgerError("missing", path, "the file is empty")
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _upgraded(path: Path) -> sqlite3.Connection:
+    """A reader of an older file: brought up to date, or a copy is, where the file itself cannot be."""
+    try:
+        _open_writer(path, BUSY_SECONDS).close()
+    except (sqlite3.Error, OSError) as error:
+        if ledger_error(error, path).cause not in ("unwritable", "full"):
+            raise
+        return _upgraded_copy(path)
+    return _connect_reader(path)
+
+
+def _upgraded_copy(path: Path) -> sqlite3.Connection:
+    """A private database that lasts as long as its connection; SQLite keeps on disk what is much."""
+    copy = sqlite3.connect("", isolation_level=None)
+    try:
+        with contextlib.closing(_connect_reader(path)) as source:
+            source.backup(copy)
+        schema.migrate(copy, path)
+        copy.execute("PRAGMA query_only = ON")
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 def _version(path: Path) -> int:
@@ -252,7 +277,10 @@ def _version(path: Path) -> int:
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:
-    """Read-only. In a folder that cannot be written SQLite needs to be told that nobody writes."""
+    """Read-only. In a folder that cannot be written SQLite needs to be told that nobody writes.
+
+    It then passes over the write-ahead log: a file that still has one is refused, not read in part.
+    """
     address = path.absolute().as_uri()
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     try:
@@ -261,6 +289,8 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
         connection.close()
         if os.access(path.parent, os.W_OK):
             raise
+        if (log := path.with_name(f"{path.name}-wal")).exists() and log.stat().st_size:
+            raise LedgerError("unwritable", path, _LOG_LEFT.format(log.name)) from None
         connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True, isolation_level=None)
     return connection
 
