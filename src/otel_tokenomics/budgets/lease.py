@@ -155,6 +155,10 @@ class Leased:
         """As the store: a chunk that is lent is held."""
         return self._store.read(lines)
 
+    def accounts(self) -> list[str]:
+        """As the store."""
+        return self._store.accounts()
+
     def give_back(self, idle: float = -1.0) -> None:
         """Give back the chunks that nobody drew from for `idle` seconds, once nobody is inside."""
         with self._lock:

@@ -93,6 +93,9 @@ class Store(Protocol):
     def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
         """The balance of each line. Its amount is of no concern."""
 
+    def accounts(self) -> list[str]:
+        """The names of all accounts that something was ever held on."""
+
     def close(self) -> None:
         """Give back what is open. The store may be used again."""
 

@@ -12,7 +12,19 @@ from otel_tokenomics.cli import console
 from otel_tokenomics.ledger.errors import LedgerError
 from otel_tokenomics.version import __version__
 
-COMMANDS = ("run", "report", "price", "reprice", "prices", "records", "doctor", "info", "demo")
+COMMANDS = (
+    "run",
+    "report",
+    "budget",
+    "runs",
+    "price",
+    "reprice",
+    "prices",
+    "records",
+    "doctor",
+    "info",
+    "demo",
+)
 
 _DESCRIPTION = "What your LLM calls cost: run a program, see its tokens and money by team and model."
 _EPILOG = """\

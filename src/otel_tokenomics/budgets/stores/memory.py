@@ -82,6 +82,11 @@ class MemoryStore:
         with self._lock:
             return self._read(lines)
 
+    def accounts(self) -> list[str]:
+        """The names of all accounts."""
+        with self._lock:
+            return sorted(self._slots)
+
     def close(self) -> None:
         """Nothing is open."""
 

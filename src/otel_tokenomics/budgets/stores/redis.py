@@ -59,6 +59,11 @@ class RedisStore:
         """The balance of each line."""
         return _balances(self._run(scripts.READ, _flat(lines)))
 
+    def accounts(self) -> list[str]:
+        """The names of all accounts."""
+        told = self._run(scripts.ACCOUNTS, [])
+        return sorted({field.partition("\t")[0] for field in told[2:]})
+
     def close(self) -> None:
         """Close the connections."""
         if self._client is not None and self._pid == os.getpid():
@@ -175,6 +180,10 @@ class Sharded:
     def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
         """The balance of each line."""
         return tuple([self._shard([line]).read([line])[0] for line in lines])
+
+    def accounts(self) -> list[str]:
+        """The names of all accounts under the tags that this process knows."""
+        return [name for shard in list(self._shards.values()) for name in shard.accounts()]
 
     def close(self) -> None:
         """Close the connections."""

@@ -170,4 +170,13 @@ return answer
 
 EXPIRE: Final = _COMMON + "return {'expired', string.format('%.6f', now), tostring(sweep())}"
 
+ACCOUNTS: Final = (
+    _COMMON
+    + """
+local answer = {'accounts', string.format('%.6f', now)}
+for _, name in ipairs(redis.call('HKEYS', accounts)) do answer[#answer + 1] = name end
+return answer
+"""
+)
+
 READ: Final = _COMMON + "return told(lines(1), 'read')"

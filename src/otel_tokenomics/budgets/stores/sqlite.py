@@ -128,6 +128,11 @@ class SQLiteStore:
         with self._transaction() as db:
             return _read(db, lines)
 
+    def accounts(self) -> list[str]:
+        """The names of all accounts."""
+        with self._transaction() as db:
+            return [name for (name,) in db.execute("SELECT DISTINCT name FROM account ORDER BY name")]
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
