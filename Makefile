@@ -16,10 +16,10 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench versions soak collector wire prices accuracy vocabulary semconv wheel build clean
+.PHONY: help venv lint format test check demo bench bench-budgets versions soak collector wire prices accuracy vocabulary semconv wheel build clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z ]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## Make .venv with the project, all extras, test and lint tools
 
@@ -59,6 +59,13 @@ demo: $(STAMP) ## Set everything up, then run an agent against canned replies an
 
 bench: $(STAMP) ## What one call and one streamed chunk cost, bare against instrumented
 	$(PY) -m tests.bench $(ARGS)
+
+RIVALS := .venvs/rivals/bin/python
+
+bench-budgets: $(STAMP) ## Budgets: what a reservation costs, and what 50 calls at once spend, beside other libraries
+	@test -x $(RIVALS) || { $(PYTHON) -m venv .venvs/rivals && \
+	  $(RIVALS) -m pip install --quiet openai shekel agentbudget agenticmeter tokencap litellm; }
+	$(PY) -m tests.bench.budgets --rivals $(RIVALS) $(ARGS)
 
 versions: $(STAMP) ## The smoke tests on the oldest, each major and the newest client libraries
 	$(PY) tests/versions/run.py $(ARGS)

@@ -64,7 +64,7 @@ def test_status_says_what_is_left(config: Path, capsys: pytest.CaptureFixture[st
         "3.40",
         "USD",
     ]
-    assert "1,000 tokens" in tokens and tokens.split()[-2].endswith("Z")
+    assert "1,000 tokens" in tokens and "00:00Z" in tokens
 
 
 def test_status_is_json(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
