@@ -35,6 +35,7 @@ window = "day"
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration whose store has one account."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "tokenomics.toml"
     database = tmp_path / "budgets.db"
     path.write_text(f'[store]\nurl = "sqlite://{database}"\n{BUDGETS}')
