@@ -18,7 +18,12 @@ HEAVY = {
 }
 BACKENDS = sorted(path.stem for path in CONFIG.glob("backend-*.yaml") if path.stem not in HEAVY)
 ROLES = [(path.stem,) for path in sorted(CONFIG.glob("role-*.yaml"))]
-TOGETHER = [("role-gateway", "role-sampling", "role-metrics"), ("role-laptop", "role-sampling")]
+TOGETHER = [
+    ("role-gateway", "role-sampling", "role-metrics"),
+    ("role-laptop", "role-sampling"),
+    ("role-gateway", "foreign"),
+    ("role-gateway", "role-sampling", "role-metrics", "foreign"),
+]
 
 
 @pytest.mark.parametrize("roles", [*ROLES, *TOGETHER], ids="+".join)
