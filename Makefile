@@ -16,7 +16,7 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench bench-budgets versions soak collector wire prices accuracy vocabulary semconv wheel build clean
+.PHONY: help venv lint format test check demo bench bench-budgets versions soak collector wire prices accuracy coverage vocabulary semconv wheel build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ prices: $(STAMP) ## Rebuild the price cards from the catalogues, and the collect
 
 accuracy: $(STAMP) ## Our prices and other tools' on every golden case, into docs/accuracy.md
 	$(PY) -m tools.accuracy $(ARGS)
+
+coverage: $(STAMP) ## Rebuild docs/coverage.md from the tables of client libraries
+	$(PY) -m tools.coverage $(ARGS)
 
 vocabulary: $(STAMP) ## Rebuild the tokenizer's vocabulary from its published package
 	$(PY) tools/build_vocabulary.py $(ARGS)

@@ -30,17 +30,27 @@ class Exchange:
     @property
     def streamed(self) -> bool:
         """Whether the body is server-sent events; some recordings lost their content type."""
-        return self.body.lstrip().startswith(("data:", "event:", ":"))
+        return self.lines or self.body.lstrip().startswith(("data:", "event:", ":"))
+
+    @property
+    def lines(self) -> bool:
+        """Whether the body is one JSON object a line, as Ollama's streams and Cohere's old ones are."""
+        return self.body.startswith("{") and '\n{"' in self.body
 
     def reply(self) -> Reply:
         """The response, a stream in one piece for each event."""
         if not self.streamed:
             return Reply(self.body.encode(), self.status, JSON)
+        if self.lines:
+            told = [line.encode() + b"\n" for line in self.body.splitlines()]
+            return Reply(told, self.status, {"content-type": "application/x-ndjson"})
         pieces = [piece.encode() + b"\n\n" for piece in self.body.split("\n\n") if piece.strip()]
         return Reply(pieces, self.status, SSE)
 
     def events(self) -> list[dict[str, Any]]:
         """The events of a streamed body that are JSON objects."""
+        if self.lines:
+            return [json.loads(line) for line in self.body.splitlines()]
         lines = (line[5:] for line in self.body.splitlines() if line.startswith("data:"))
         parsed = (json.loads(line) for line in lines if line.strip() not in ("[DONE]", ""))
         return [event for event in parsed if isinstance(event, dict)]

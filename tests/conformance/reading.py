@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.conformance import reading_others as others
 from tests.conformance.exchanges import Exchange
 
 CORE = ("input", "cache_read", "output", "reasoning")
@@ -37,7 +38,24 @@ def expected(exchange: Exchange) -> Expected | None:
         return None
     if exchange.provider == "anthropic":
         return _anthropic(exchange)
+    if exchange.provider in _OTHERS:
+        return _of_buckets(_OTHERS[exchange.provider](exchange))
     return _openai(exchange)
+
+
+_OTHERS = {"gemini": others.google, "vertex": others.google, "cohere": others.cohere, "ollama": others.ollama}
+
+
+def _of_buckets(buckets: Mapping[str, int] | None) -> Expected | None:
+    """The totals that disjoint buckets make."""
+    if buckets is None:
+        return None
+    sides: dict[bool, list[int]] = {True: [], False: []}
+    for bucket, count in buckets.items():
+        if bucket.startswith(("input", "cache", "output", "reasoning")):
+            sides[bucket.startswith(("input", "cache"))].append(count)
+    into, out = (sum(sides[side]) if sides[side] else None for side in (True, False))
+    return Expected(buckets, into, out)
 
 
 def comparable(buckets: Mapping[str, int]) -> dict[str, int]:
@@ -57,7 +75,7 @@ def _openai(exchange: Exchange) -> Expected | None:
     buckets: dict[str, int] = {}
     if given is not None:
         sides = {
-            "cache_read": into.get("cached_tokens", usage.get("cached_tokens")),
+            "cache_read": into.get("cached_tokens", _beside(usage)),
             "cache_write": into.get("cache_write_tokens"),
             "input.audio": into.get("audio_tokens"),
             "input.image": into.get("image_tokens"),
@@ -70,6 +88,12 @@ def _openai(exchange: Exchange) -> Expected | None:
     if searches:
         buckets["tool.web_search"] = searches
     return Expected(buckets, given, made)
+
+
+def _beside(usage: Mapping[str, Any]) -> int | None:
+    """Together and Mistral write what was cached beside the details, if at all."""
+    beside: int | None = usage.get("cached_tokens", usage.get("num_cached_tokens"))
+    return beside
 
 
 def _details(usage: Mapping[str, Any], *prefixes: str) -> Mapping[str, Any]:

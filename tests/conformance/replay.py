@@ -99,7 +99,7 @@ class Player:
         return ("/" + "/".join(path)).removeprefix(self.vendor.base)
 
     def _client(self, exchange: Exchange) -> Any:
-        key = exchange.host, deployment_of(exchange)
+        key = exchange.host, exchange.path[:6]
         if key not in self._clients:
             options: dict[str, Any] = {"base_url": f"https://{exchange.host}{self.vendor.base}"}
             if self.vendor.options is not None:
@@ -108,13 +108,17 @@ class Player:
         return self._clients[key]
 
 
+def _plain(chunk: Any) -> Any:
+    return chunk.model_dump(warnings=False) if hasattr(chunk, "model_dump") else repr(chunk)
+
+
 async def _drained(result: Any) -> Any:
     """A result as plain data: a model's fields, a stream's chunks."""
     result = await value(result)
     if hasattr(result, "model_dump"):
         return result.model_dump(warnings=False)
-    if hasattr(result, "response"):
-        return [chunk.model_dump(warnings=False) async for chunk in items(result)]
+    if hasattr(result, "response") or hasattr(result, "__anext__") or hasattr(result, "__next__"):
+        return [_plain(chunk) async for chunk in items(result)]
     return result
 
 

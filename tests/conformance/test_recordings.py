@@ -33,8 +33,19 @@ KNOWN: dict[str, str] = {
 """Exchanges that may fail, by id, each with its reason. One that passes again must leave this list."""
 
 
+_GOOGLE = ("generateContent", "streamGenerateContent", "batchEmbedContents", "embedContent")
+OTHER_ROUTES = {
+    "gemini": _GOOGLE,
+    "vertex": _GOOGLE,
+    "cohere": ("chat", "embed", "rerank", "generate"),
+    "ollama": ("chat", "generate"),
+}
+
+
 def _metered(exchange: Exchange) -> bool:
     routes = ("completions", "responses", "embeddings", "messages", "compact", "runs", "chat")
+    if exchange.provider in OTHER_ROUTES:
+        return exchange.path[-1].rpartition(":")[2] in OTHER_ROUTES[exchange.provider]
     if exchange.status != 200 or ("threads" in exchange.path and exchange.path[-1] == "messages"):
         return False
     last = exchange.path[-2:] if exchange.method == "GET" else exchange.path[-1:]
@@ -45,9 +56,14 @@ def _polled(exchange: Exchange) -> bool:
     return exchange.method == "GET" or "threads" in exchange.path or bool(exchange.request.get("background"))
 
 
+def bears(exchange: Exchange) -> bool:
+    """Whether an exchange is a call whose body carries usage."""
+    return _metered(exchange) and expected(exchange) is not None
+
+
 def _bearing(provider: str) -> list[Exchange]:
     found = exchanges(recordings(), provider)
-    return [exchange for exchange in found if _metered(exchange) and expected(exchange) is not None]
+    return [exchange for exchange in found if bears(exchange)]
 
 
 async def _replay(chosen: list[Exchange], asynchronous: bool, shape: str, judge: Judge) -> list[str]:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import cohere
 from tests.conformance.exchanges import Exchange
 from tests.conformance.replay import Method, Vendor, deployment_of
 
@@ -82,6 +83,82 @@ def _compatible(client: Any, exchange: Exchange) -> Method:
     return _method(resource, "create", dict(exchange.request))
 
 
+def _google(client: Any, exchange: Exchange) -> Method:
+    """What the reply is does not hang on what was asked, so that only the model and the verb are played."""
+    model, _, verb = exchange.path[-1].partition(":")
+    name = {
+        "generateContent": "generate_content",
+        "streamGenerateContent": "generate_content_stream",
+        "batchEmbedContents": "embed_content",
+        "embedContent": "embed_content",
+        "countTokens": "count_tokens",
+        "predict": "embed_content",
+    }[verb]
+    place = client.aio.models if _awaits(client) else client.models
+    return Method(place, name, {"model": model, "contents": "lost"})
+
+
+def _awaits(client: Any) -> bool:
+    return client._api_client._http_options.httpx_async_client is not None
+
+
+def _vertex(exchange: Exchange) -> dict[str, Any]:
+    options: dict[str, Any] = {"base_url": f"https://{exchange.host}", "vertexai": True}
+    if "projects" in exchange.path:
+        from google.oauth2.credentials import Credentials
+
+        options |= {"project": exchange.path[2], "location": exchange.path[4], "api_key": None}
+        options["credentials"] = Credentials(token="none")  # type: ignore[no-untyped-call]
+    return options
+
+
+def _mistral(client: Any, exchange: Exchange) -> Method:
+    given = client.sdk_configuration.async_client
+    tail = "_async" if type(getattr(given, "_transport", None)).__name__ == "MockTransport" else ""
+    asked = {"model": exchange.request.get("model") or "lost"}
+    if exchange.path[-1] == "embeddings":
+        return Method(client.embeddings, "create" + tail, {**asked, "inputs": ["lost"]})
+    name = "stream" if exchange.streamed else "complete"
+    return Method(client.chat, name + tail, {**asked, "messages": _LOST["messages"]})
+
+
+def _cohere(client: Any, exchange: Exchange) -> Method:
+    name, first = exchange.path[-1], exchange.path[0] == "v1"
+    if name == "chat" and exchange.streamed:
+        name = "chat_stream"
+    asked: dict[str, Any] = {"model": exchange.request.get("model") or "lost"}
+    asked |= {
+        "chat": {"message": "lost"} if first else {"messages": _LOST["messages"]},
+        "chat_stream": {"message": "lost"} if first else {"messages": _LOST["messages"]},
+        "embed": {"texts": ["lost"], "input_type": "search_query", "embedding_types": ["float"]},
+        "rerank": {"query": "lost", "documents": ["lost"]},
+        "generate": {"prompt": "lost"},
+    }[name]
+    kind = cohere.AsyncClient if isinstance(client, cohere.AsyncClientV2) else cohere.Client
+    if first:
+        # The first version has a client of its own, here on the same HTTP client.
+        wrapper = client._client_wrapper
+        http, base = wrapper.httpx_client.httpx_client, wrapper.get_base_url()
+        client = kind(api_key="none", httpx_client=http, base_url=base)
+    return Method(client, name, asked)
+
+
+def _ollama(client: Any, exchange: Exchange) -> Method:
+    name = exchange.path[-1]
+    asked = {"messages": _LOST["messages"]} if name == "chat" else {"prompt": "lost"}
+    return Method(client, name, {"model": "lost", "stream": exchange.streamed, **asked})
+
+
+def _huggingface(client: Any, exchange: Exchange) -> Method:
+    asked = {"messages": _LOST["messages"], "stream": exchange.streamed}
+    return Method(client, "chat_completion", asked)
+
+
+def _router(exchange: Exchange) -> str:
+    return f"https://{exchange.host}/{exchange.path[0]}/v1"
+
+
+TYPED = ("typed",)
 VENDORS: Mapping[str, Vendor] = {
     "openai": Vendor("openai", "/v1", _openai),
     "azure_openai": Vendor("azure-openai", "/v1", _openai, options=_azure),
@@ -92,5 +169,13 @@ VENDORS: Mapping[str, Vendor] = {
     "writer": Vendor("writer-sdk", "", _compatible),
     "deepseek": Vendor("openai", "", _openai),
     "openrouter": Vendor("openai", "/api/v1", _openai),
+    "gemini": Vendor("google-genai", "", _google, TYPED),
+    "vertex": Vendor("google-genai", "", _google, TYPED, _vertex),
+    "mistral": Vendor("mistralai", "", _mistral, TYPED),
+    "cohere": Vendor("cohere", "", _cohere, TYPED),
+    "ollama": Vendor("ollama", "", _ollama, TYPED),
+    "huggingface": Vendor(
+        "huggingface-hub", "", _huggingface, TYPED, lambda exchange: {"base_url": _router(exchange)}
+    ),
 }
 """Every recorded provider that a client library plays."""

@@ -71,7 +71,7 @@ async def one(case: Case, script: Reply) -> None:
 
 async def everything() -> None:
     """Every case, with every ending."""
-    for case in CASES:
+    for case in (case for case in CASES if case.has("extras")):
         error = {"message": CANARY, "type": CANARY, "code": CANARY}
         await one(case, told(case))
         await one(case, told(case, None))

@@ -12,14 +12,14 @@ import pytest
 
 PREAMBLE = """
 import asyncio, gc, json, logging, os, sys, threading
-from tests.faults.cases import CASES, call
+from tests.faults.cases import STANDING, call
 from tests.support.either import value
 from tests.support.telemetry import INSTRUMENTORS, Telemetry, instrumented
 from tests.support.wire import Wire
 from otel_tokenomics.flow import late
 
 logging.basicConfig(level=logging.WARNING)
-cases = {str(case): case for case in CASES}
+cases = {str(case): case for case in STANDING}
 """
 
 
@@ -51,7 +51,7 @@ async def first(case):
     return stream, await value(stream.__anext__() if case.asynchronous else next(stream))
 
 loop = asyncio.new_event_loop()
-knot = [loop.run_until_complete(first(case)) for case in CASES if case.stream]
+knot = [loop.run_until_complete(first(case)) for case in STANDING if case.stream]
 knot.append(knot)
 if ending == "exit":
     sys.exit(3)
@@ -93,14 +93,14 @@ def test_55_a_forked_child_counts_from_zero() -> None:
         FORKED
         + """
 with instrumented() as telemetry:
-    for case in CASES:
+    for case in STANDING:
         one(case)
     before = len(telemetry.records())
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         telemetry.clear()
-        for case in CASES[:3]:
+        for case in STANDING[:3]:
             one(case)
         records = telemetry.records()
         os.write(write, json.dumps([int(counted(telemetry)), len(records)]).encode())
@@ -121,7 +121,7 @@ def test_55_a_stream_that_is_open_across_a_fork_is_the_parents() -> None:
         + """
 from tests.support.either import items
 loop = asyncio.new_event_loop()
-streaming = [case for case in CASES if case.stream]
+streaming = [case for case in STANDING if case.stream]
 
 async def opened(case):
     return await value(case.create(case.client(case.wire(case.reply()))))
@@ -170,7 +170,7 @@ import openai._base_client as base
 before = base.SyncAPIClient.request
 with instrumented():
     assert base.SyncAPIClient.request is before
-    for case in CASES:
+    for case in STANDING:
         asyncio.run(call(case, case.client(case.wire(case.reply()))))
 assert threading.active_count() <= 2, threading.enumerate()
 print("quiet")

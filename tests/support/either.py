@@ -34,6 +34,6 @@ async def opened(manager: Any) -> AsyncIterator[Any]:
             yield entered
 
 
-async def close(stream: Any) -> None:
+async def close(stream: Any) -> Any:
     """Close a stream, or the iterator of one, of either kind."""
-    await value((getattr(stream, "aclose", None) or stream.close)())
+    return await value((getattr(stream, "aclose", None) or stream.close)())

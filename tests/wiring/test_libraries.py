@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests._required import missing
 from tests.support.libraries import KITS, Kit, installed
+from tools import coverage
 
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.wiring import instrumentors
@@ -62,3 +63,8 @@ print([name for name in sys.modules if name in ("openai", "groq", "otel_tokenomi
 def test_it_is_installed_to_be_tested(kit: Kit) -> None:
     if not installed(kit):
         missing(f"{kit.library} is not installed", "the fault matrix leaves it out")
+
+
+def test_the_page_of_coverage_is_what_the_tables_say() -> None:
+    held = coverage.PAGE.read_text("utf-8")
+    assert held == coverage.page(coverage.counted(held)), "stale: run `make coverage`"

@@ -30,7 +30,6 @@ _CHAT = (
 )
 _MORE = (
     Route("POST", "embeddings", "embeddings"),
-    Route("POST", "images/generations", "image_generation"),
     Route("POST", "audio/transcriptions", "transcription"),
     Route("POST", "audio/translations", "translation"),
     Route("POST", "audio/speech", "speech"),
@@ -78,7 +77,12 @@ class Together(_Compatible):
     """The `together` client library."""
 
     flavor = provider = "together"
-    routes = Routes(*_CHAT, *_MORE, Route("POST", "rerank", "rerank"))
+    routes = Routes(
+        *_CHAT,
+        *_MORE,
+        Route("POST", "images/generations", "image_generation"),
+        Route("POST", "rerank", "rerank"),
+    )
 
 
 class Cerebras(_Compatible):

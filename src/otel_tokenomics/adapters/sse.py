@@ -19,12 +19,16 @@ _MOST_HELD = 16 << 20
 class UsageLines:
     """Server-sent events: the payloads of the lines that carry a usage object.
 
+    A stream of another kind has another `needle`, or another `prefix` before its payloads; `{` begins one.
+
     `between_lines`: no line is unfinished. `done`: the stream has said `[DONE]`.
     """
 
-    __slots__ = ("_held", "_size", "between_lines", "done")
+    __slots__ = ("_held", "_needle", "_prefix", "_size", "between_lines", "done")
 
-    def __init__(self) -> None:
+    def __init__(self, needle: re.Pattern[bytes] = _USAGE, prefix: bytes = b"data:") -> None:
+        self._needle = needle
+        self._prefix = prefix
         self._held: list[bytes] = []
         self._size = 0
         self.between_lines = True
@@ -46,11 +50,16 @@ class UsageLines:
             self._hold(data[cut + 1 :])
         if b"[DONE]" in whole:
             self.done = True
-        return list(_payloads(whole)) if _USAGE.search(whole) else []
+        return self._payloads(whole) if self._needle.search(whole) else []
 
     def rest(self) -> list[bytes]:
         """Payloads of a last line that was never ended."""
-        return list(_payloads(b"".join(self._held)))
+        return self._payloads(b"".join(self._held))
+
+    def _payloads(self, text: bytes) -> list[bytes]:
+        search, prefix = self._needle.search, self._prefix
+        cut = 0 if prefix == b"{" else len(prefix)
+        return [line[cut:] for line in text.splitlines() if line.startswith(prefix) and search(line)]
 
     def _hold(self, data: bytes) -> None:
         self._size += len(data)
@@ -59,12 +68,6 @@ class UsageLines:
         else:
             self._held.append(data)
         self.between_lines = not self._held
-
-
-def _payloads(text: bytes) -> Iterator[bytes]:
-    for line in text.splitlines():
-        if line.startswith(b"data:") and _USAGE.search(line):
-            yield line[5:]
 
 
 class UsageFrames:
@@ -115,3 +118,5 @@ def events(kept: list[bytes]) -> Iterator[bytes]:
         for line in text.splitlines():
             if line.startswith(b"data:"):
                 yield line[5:]
+            elif line.startswith(b"{"):
+                yield line

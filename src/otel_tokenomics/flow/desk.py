@@ -203,8 +203,8 @@ class Desk:
             started_ns=entry.started_ns,
             duration_ns=duration,
             attribution=entry.attribution,
-            outcome=_outcome(error),
-            error_type=None if error is None else type(error).__name__,
+            outcome=_outcome(error, entry.status_code),
+            error_type=_error_type(error, entry.status_code),
             status_code=entry.status_code,
             attempts=entry.attempts,
             possibly_billed=entry.possibly_billed,
@@ -229,7 +229,14 @@ def _key(facts: Facts, reading: Reading) -> str:
     return f"{facts.provider}:{name}"
 
 
-def _outcome(error: BaseException | None) -> Outcome:
+def _error_type(error: BaseException | None, status: int | None) -> str | None:
+    """The error's class; the status, where the client library makes an error of it above where it is seen."""
+    if error is not None:
+        return type(error).__name__
+    return str(status) if status is not None and status >= 400 else None
+
+
+def _outcome(error: BaseException | None, status: int | None) -> Outcome:
     if error is None:
-        return "success"
+        return "error" if status is not None and status >= 400 else "success"
     return "error" if isinstance(error, Exception) else "cancelled"

@@ -19,10 +19,7 @@ INSTRUMENTORS: Final = "opentelemetry_instrumentor"
 POINTS: Final[Mapping[str, tuple[Point, ...]]] = {row.distribution: row.points for row in LIBRARIES.values()}
 """The seam's points in each covered client library, by distribution name."""
 
-UNCOVERED: Final = (
-    *("google-genai", "mistralai", "cohere", "ollama"),
-    *("xai-sdk", "huggingface-hub", "google-generativeai"),
-)
+UNCOVERED: Final = ("boto3", "xai-sdk", "azure-ai-inference", "replicate", "voyageai", "google-generativeai")
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""
 
 RIVALS: Final[Mapping[str, str]] = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless"]
+Kind = Literal["stainless", "http"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,13 @@ def _stainless(package: str, distribution: str, instrumentor: str, adapter: str)
     return Library(distribution, instrumentor, adapter, module, "stainless", points)
 
 
+def _http(module: str, distribution: str, instrumentor: str, adapter: str, owner: str) -> Library:
+    """A library seen at its HTTP library. What the row names is only looked for, by `doctor`."""
+    name, _, method = owner.partition(".")
+    point = Point(module, name, (method,), "it may send its requests in another way: look for its calls")
+    return Library(distribution, instrumentor, adapter, module, "http", (point,))
+
+
 _ROWS = (
     _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI"),
     _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
@@ -84,6 +91,29 @@ _ROWS = (
     _stainless("cerebras.cloud.sdk", "cerebras-cloud-sdk", "CerebrasInstrumentor", "compatible:Cerebras"),
     _stainless("fireworks", "fireworks-ai", "FireworksInstrumentor", "compatible:Fireworks"),
     _stainless("writerai", "writer-sdk", "WriterInstrumentor", "compatible:Writer"),
+    _http(
+        "google.genai._api_client",
+        "google-genai",
+        "GoogleGenAIInstrumentor",
+        "google:Google",
+        "BaseApiClient._request_once",
+    ),
+    _http(
+        "mistralai.client.basesdk",
+        "mistralai",
+        "MistralInstrumentor",
+        "mistral:Mistral",
+        "BaseSDK.do_request",
+    ),
+    _http("cohere.core.http_client", "cohere", "CohereInstrumentor", "cohere:Cohere", "HttpClient.request"),
+    _http("ollama._client", "ollama", "OllamaInstrumentor", "ollama:Ollama", "Client._request"),
+    _http(
+        "huggingface_hub.inference._client",
+        "huggingface-hub",
+        "HuggingFaceInstrumentor",
+        "huggingface:HuggingFace",
+        "InferenceClient._inner_post",
+    ),
 )
 LIBRARIES: Final[Mapping[str, Library]] = {row.distribution: row for row in _ROWS}
 """Every covered client library, by the name of its distribution."""

@@ -1,0 +1,152 @@
+"""What the client libraries have in common that are seen at their HTTP library: requests, streams of lines.
+
+A request is httpx's, of either generation, read by name. Who made it is told by its `User-Agent`, which each
+of these libraries sets; what it calls, by how its path ends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.sse import UsageLines
+from otel_tokenomics.adapters.stainless import (
+    Dialect,
+    Endpoint,
+    Route,
+    Routes,
+    StainlessMeter,
+    Told,
+    facts_of,
+)
+from otel_tokenomics.model.call import Facts, Reading, Responded
+from otel_tokenomics.model.usage import MISSING
+
+_MOST_ASKED = 64 << 10
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
+USAGE = re.compile(rb'"usage"\s*:\s*\{')
+
+
+class HttpAdapter:
+    """An adapter of a library that is seen at its HTTP library.
+
+    `sign` is a part of its `User-Agent`. `needle` finds the lines of a stream that carry usage, and `prefix`
+    is how such lines begin.
+    """
+
+    flavor: str
+    provider: str
+    sign: str
+    routes: Routes
+    dialect: Dialect
+    needle: re.Pattern[bytes] = USAGE
+    prefix: bytes = b"data:"
+
+    def __init__(self, hosts: Hosts | None = None) -> None:
+        self._hosts = hosts or Hosts()
+
+    def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
+        """What the request says, or `None` if it calls no model."""
+        url = options.url
+        route = self.routes.find(options.method, url.path)
+        if route is None:
+            return None
+        endpoint = self.endpoint(url)._replace(host=url.host or None, port=url.port)
+        return self.told(route, endpoint, options, stream)
+
+    def told(self, route: Route, endpoint: Endpoint, request: Any, stream: bool) -> Facts:
+        """The facts of a request on a route, as its body says them."""
+        asked = body_of(request)
+        return facts_of(self.flavor, route, endpoint, asked, stream and asked.get("stream") is not False)
+
+    def endpoint(self, url: Any) -> Endpoint:
+        """Who is behind a URL."""
+        known = self._hosts.find(url.host) if url.host else None
+        if known is None:
+            return Endpoint(self.provider, assumed=True)
+        return Endpoint(known.provider)
+
+    def meter(self, client: Any, options: Any, facts: Facts) -> HttpMeter:
+        """A meter for the response to this request."""
+        return HttpMeter(self.dialect, options, facts, self.needle, self.prefix)
+
+
+class HttpMeter(StainlessMeter):
+    """Reads one response. A stream is lines; those with a needle carry usage."""
+
+    __slots__ = ("_needle", "_prefix")
+
+    def __init__(
+        self, dialect: Dialect, request: Any, facts: Facts, needle: re.Pattern[bytes], prefix: bytes
+    ) -> None:
+        super().__init__(dialect, request, facts)
+        self._needle = needle
+        self._prefix = prefix
+
+    def respond(self, word: Responded) -> None:
+        """Read the body, or make ready for its lines. What is refused says nothing of usage."""
+        if word.response.status_code >= 400:
+            return
+        super().respond(word)
+        kind = str(word.response.headers.get("content-type") or "").lower()
+        if word.body_follows and (self._lines is not None or "ndjson" in kind):
+            self._body = None
+            prefix = b"{" if "json" in kind else self._prefix
+            self._lines = UsageLines(self._needle, prefix)
+
+    def skim(self, data: bytes) -> bool:
+        """As ever, but not past a needle of its own."""
+        return self._needle.search(data) is None and super().skim(data)
+
+
+class ShapeDialect:
+    """A dialect of bodies that a function reads whole: a stream's events are laid over one another."""
+
+    def __init__(
+        self,
+        read: Callable[[Mapping[str, Any]], Reading],
+        part: Callable[[Mapping[str, Any]], Mapping[str, Any] | None],
+        texts: Callable[[Mapping[str, Any]], Iterable[str]],
+        ended: Callable[[Mapping[str, Any]], bool],
+    ) -> None:
+        self._read = read
+        self._part = part
+        self.texts = texts
+        self.ended = ended
+
+    def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
+        """A whole response."""
+        told.usage = dict(body)
+        told.final = self._read(body).usage is not MISSING
+
+    def event(self, told: Told, event: Mapping[str, Any]) -> None:
+        """One event of a stream: what it says of usage and of itself is kept."""
+        told.heard = True
+        part = self._part(event)
+        if part is not None:
+            kept = told.usage or {}
+            told.usage = {**kept, **{key: value for key, value in part.items() if value is not None}}
+            told.final = self.ended(event) and self._read(told.usage).usage is not MISSING
+
+    def reading(self, told: Told, facts: Facts) -> Reading:
+        """What all that was told comes to."""
+        return Reading() if told.usage is None else self._read(told.usage)
+
+
+def body_of(request: Any) -> Mapping[str, Any]:
+    """The JSON that is sent; of a long one only its model. Nothing of a body that is not in memory."""
+    try:
+        content = request.content
+    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own error for an unread request
+        return {}
+    if len(content) > _MOST_ASKED:
+        found = _MODEL.search(content, 0, 4096) or _MODEL.search(content, len(content) - 4096)
+        return {} if found is None else {"model": found[1].decode("utf-8", "replace")}
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

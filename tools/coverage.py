@@ -1,0 +1,104 @@
+"""Writes `docs/coverage.md`: which client libraries are covered, with what, as the rows and adapters say it.
+
+    make coverage                    the page, from the tables
+    python -m tools.coverage FOLDER  the same, with recorded exchanges counted in the folder
+
+The numbers of exchanges stay as they were where no recordings are given. A test fails when the rest is stale.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.libraries import KITS
+
+from otel_tokenomics.adapters.stainless import Route, Routes
+from otel_tokenomics.wiring.libraries import LIBRARIES, Library
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "coverage.md"
+_SEAMS = {
+    "stainless": "its base client's `request` and `_process_response`",
+    "http": "`send` of httpx and httpx2, by its `User-Agent`",
+}
+_HEAD = """# Which client libraries are covered
+
+Made by `make coverage` from the tables of libraries and adapters; do not edit it by hand.
+`tokenomics doctor` says which of them your environment has, and whether each has its seam.
+
+*Exchanges* are recorded answers of real providers that carry usage, played through the library and compared
+with a second reading of their bodies: each sync and async, and, where a library has them, raw, as a
+streaming response and through its bare `post`.
+
+"""
+_COLUMNS = ("library", "switched off as", "seam", "operations", "exchanges")
+_TAIL = """
+Not seen by the HTTP seam, so not recorded: google-genai's async calls when it uses `aiohttp`, live sessions
+over websockets, and any library whose `User-Agent` the application replaces. There each attempt of a call
+that the library retries is a span of its own, and the one that answers is the record.
+"""
+
+
+def operations(library: Library) -> list[str]:
+    """The operations that an adapter knows, as `gen_ai.operation.name` has them."""
+    module = importlib.import_module(f"otel_tokenomics.adapters.{library.adapter.partition(':')[0]}")
+    kind = library.adapter_class()
+    own = [value for name in ("routes",) if (value := getattr(kind, name, None))]
+    if own and not hasattr(module, "_VERBS"):
+        return sorted({route.operation for routes in own for route in _routes(routes)})
+    everything = [*own, *vars(module).values()]
+    return sorted({route.operation for value in everything for route in _routes(value)})
+
+
+def _routes(value: Any) -> Iterator[Route]:
+    if isinstance(value, Routes):
+        yield from (route for _, route in value._routes)
+    elif isinstance(value, Mapping):
+        yield from (route for route in value.values() if isinstance(route, Route))
+
+
+def page(counts: Mapping[str, int]) -> str:
+    """The page, with the numbers of recorded exchanges of each library."""
+    lines = [
+        "| library | switched off as | seam | operations | exchanges |",
+        "| --- | --- | --- | --- | ---: |",
+    ]
+    for name, row in LIBRARIES.items():
+        told = ", ".join(operations(row))
+        cells = [f"`{name}`", f"`{row.entry_point}`", _SEAMS[row.kind], told, str(counts.get(name, 0) or "-")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return _HEAD + "\n".join(lines) + "\n" + _TAIL
+
+
+def counted(text: str) -> dict[str, int]:
+    """The numbers that a page holds."""
+    return {name: int(number) for name, number in re.findall(r"^\| `([^`]+)` .* \| (\d+) \|$", text, re.M)}
+
+
+def count(folder: Path) -> dict[str, int]:
+    """Usage-bearing exchanges in a folder of recordings, by the library that plays them."""
+    from tests.conformance.exchanges import exchanges
+    from tests.conformance.test_recordings import bears
+    from tests.conformance.vendors import VENDORS
+
+    found: Counter[str] = Counter()
+    for provider, vendor in VENDORS.items():
+        library = vendor.library if vendor.library in KITS else "openai"
+        found[library] += sum(map(bears, exchanges(folder, provider)))
+    return dict(found)
+
+
+def main() -> int:
+    """Write the page."""
+    held = counted(PAGE.read_text("utf-8")) if PAGE.exists() else {}
+    PAGE.write_text(page(count(Path(sys.argv[1])) if sys.argv[1:] else held), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
