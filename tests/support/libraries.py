@@ -28,6 +28,7 @@ class Kit:
     `parse`, `helper`: a method of that name, and `stream`. `retries`: it counts its own.
     `eager`: a stream is asked for when the method is called, not when it is read. `closes`: it has a block
     and an end of its own, and is no generator.
+    `asyncio_only`: it runs on no other event loop.
     """
 
     library: str

@@ -137,7 +137,7 @@ def _mistralai_row(kit: Any) -> Any:
         ("Mistral", "Mistral"),
         ("chat.complete", "chat.stream", "chat.complete_async", "chat.stream_async"),
         arguments=_ask("mistral-small-latest"),
-        features=frozenset({"eager", "closes"}),
+        features=frozenset({"eager", "closes", "asyncio_only"}),
         http="httpx2",
         make=lambda kind, http, options: kind(
             api_key="none",
