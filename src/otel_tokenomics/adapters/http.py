@@ -86,6 +86,14 @@ class HttpMeter(StainlessMeter):
         self._needle = needle
         self._prefix = prefix
 
+    def request_body(self) -> Mapping[str, Any] | None:
+        """The body that is sent, where it is JSON in memory."""
+        return body_of(self._options, whole=True) or None
+
+    def capped(self, request: Any, tokens: int) -> Any:
+        """The request as it is: its bytes are made already, and are the caller's."""
+        return request
+
     def respond(self, word: Responded) -> None:
         """Read the body, or make ready for its lines. What is refused says nothing of usage."""
         if word.response.status_code >= 400:
@@ -136,13 +144,13 @@ class ShapeDialect:
         return Reading() if told.usage is None else self._read(told.usage)
 
 
-def body_of(request: Any) -> Mapping[str, Any]:
-    """The JSON that is sent; of a long one only its model. Nothing of a body that is not in memory."""
+def body_of(request: Any, whole: bool = False) -> Mapping[str, Any]:
+    """The JSON that is sent; of a long one only its model, unless the `whole` is asked for. Nothing of a body that is not in memory."""
     try:
         content = request.content
     except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own error for an unread request
         return {}
-    if len(content) > _MOST_ASKED:
+    if len(content) > _MOST_ASKED and not whole:
         found = _MODEL.search(content, 0, 4096) or _MODEL.search(content, len(content) - 4096)
         return {} if found is None else {"model": found[1].decode("utf-8", "replace")}
     try:

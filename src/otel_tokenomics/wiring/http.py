@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
+from otel_tokenomics.flow.drivers import adrive, drive
 from otel_tokenomics.flow.guard import fault
 
 HTTP = ("httpx", "httpx2")
@@ -79,25 +80,41 @@ def _send(original: Any) -> Callable[..., Any]:
 
         @functools.wraps(original)
         async def asend(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _begin(client, request, kwargs)
+            bound, call = original.__get__(client, type(client)), _begin(client, request, kwargs)
             if call is None:
-                return await original.__get__(client, type(client))(request, *args, **kwargs)
-            with call:
-                response = await original.__get__(client, type(client))(request, *args, **kwargs)
-                _hear(call, response)
-                return response
+                return await bound(request, *args, **kwargs)
+            return await adrive(_aheard(bound, call), call, None, args, kwargs)
 
         return asend
 
     @functools.wraps(original)
     def send(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        call = _begin(client, request, kwargs)
+        bound, call = original.__get__(client, type(client)), _begin(client, request, kwargs)
         if call is None:
-            return original.__get__(client, type(client))(request, *args, **kwargs)
-        with call:
-            response = original.__get__(client, type(client))(request, *args, **kwargs)
-            _hear(call, response)
-            return response
+            return bound(request, *args, **kwargs)
+        return drive(_heard(bound, call), call, None, args, kwargs)
+
+    return send
+
+
+def _heard(bound: Callable[..., Any], call: Call) -> Callable[..., Any]:
+    """`send` as a driver wants it, with the call told of the response."""
+
+    def send(_: None, request: Any, *args: Any, **kwargs: Any) -> Any:
+        response = bound(request, *args, **kwargs)
+        _hear(call, response)
+        return response
+
+    return send
+
+
+def _aheard(bound: Callable[..., Any], call: Call) -> Callable[..., Any]:
+    """`_heard`, awaiting."""
+
+    async def send(_: None, request: Any, *args: Any, **kwargs: Any) -> Any:
+        response = await bound(request, *args, **kwargs)
+        _hear(call, response)
+        return response
 
     return send
 
