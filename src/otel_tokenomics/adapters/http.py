@@ -145,7 +145,7 @@ class ShapeDialect:
 
 
 def body_of(request: Any, whole: bool = False) -> Mapping[str, Any]:
-    """The JSON that is sent; of a long one only its model, unless the `whole` is asked for. Nothing of a body that is not in memory."""
+    """The JSON that is sent: of a long one its model, or the `whole`; nothing if it is not in memory."""
     try:
         content = request.content
     except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own error for an unread request
