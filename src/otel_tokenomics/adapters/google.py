@@ -12,7 +12,7 @@ from typing import Any
 
 from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter, ShapeDialect
 from otel_tokenomics.adapters.shapes import read_google, read_interaction
-from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, facts_of
+from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, facts_of, port_of
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.usage import MISSING, Usage
 
@@ -45,7 +45,7 @@ class Google(HttpAdapter):
         route = _VERBS.get(found[2]) if found else None
         if found is None or route is None:
             return super().facts(client, options, stream)
-        endpoint = self.endpoint(url)._replace(host=url.host or None, port=url.port)
+        endpoint = self.endpoint(url)._replace(host=url.host or None, port=port_of(url))
         return facts_of(self.flavor, route, endpoint, {"model": found[1]}, "stream" in found[2])
 
     def endpoint(self, url: Any) -> Endpoint:

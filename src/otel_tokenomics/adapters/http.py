@@ -21,6 +21,7 @@ from otel_tokenomics.adapters.stainless import (
     StainlessMeter,
     Told,
     facts_of,
+    port_of,
 )
 from otel_tokenomics.model.call import Facts, Reading, Responded
 from otel_tokenomics.model.usage import MISSING
@@ -54,7 +55,7 @@ class HttpAdapter:
         route = self.routes.find(options.method, url.path)
         if route is None:
             return None
-        endpoint = self.endpoint(url)._replace(host=url.host or None, port=url.port)
+        endpoint = self.endpoint(url)._replace(host=url.host or None, port=port_of(url))
         return self.told(route, endpoint, options, stream)
 
     def told(self, route: Route, endpoint: Endpoint, request: Any, stream: bool) -> Facts:

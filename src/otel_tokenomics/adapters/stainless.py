@@ -344,7 +344,7 @@ class Endpoints:
             return known[1]
         host = getattr(url, "host", None)
         host = host if isinstance(host, str) and host else None
-        found = self._find(client, host)._replace(host=host, port=_port_of(url))
+        found = self._find(client, host)._replace(host=host, port=port_of(url))
         self._known[client] = (url, found)
         return found
 
@@ -352,7 +352,7 @@ class Endpoints:
 _PORTS = {"https": 443, "http": 80}
 
 
-def _port_of(url: Any) -> int | None:
+def port_of(url: Any) -> int | None:
     """The port of a base URL; httpx leaves out the usual one of its scheme."""
     port = getattr(url, "port", None)
     if isinstance(port, int):
