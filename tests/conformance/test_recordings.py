@@ -100,7 +100,7 @@ async def _instrumented(player: Player, chosen: list[Exchange], shape: str) -> l
 
 async def _records(telemetry: Telemetry) -> Records:
     """The records of one call. A stream that raised may be held by its traceback until it is collected."""
-    for _ in range(3):
+    for _ in range(20):
         if telemetry.records():
             break
         gc.collect()
