@@ -25,6 +25,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "coverage.md"
 _SEAMS = {
     "stainless": "its base client's `request` and `_process_response`",
     "http": "`send` of httpx and httpx2, by its `User-Agent`",
+    "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
 }
 _HEAD = """# Which client libraries are covered
 
@@ -48,6 +49,8 @@ def operations(library: Library) -> list[str]:
     """The operations that an adapter knows, as `gen_ai.operation.name` has them."""
     module = importlib.import_module(f"otel_tokenomics.adapters.{library.adapter.partition(':')[0]}")
     kind = library.adapter_class()
+    if (told := getattr(kind, "operations", None)) is not None:
+        return sorted(told)
     own = [value for name in ("routes",) if (value := getattr(kind, name, None))]
     if own and not hasattr(module, "_VERBS"):
         return sorted({route.operation for routes in own for route in _routes(routes)})
@@ -82,6 +85,7 @@ def counted(text: str) -> dict[str, int]:
 
 def count(folder: Path) -> dict[str, int]:
     """Usage-bearing exchanges in a folder of recordings, by the library that plays them."""
+    from tests.conformance import test_bedrock
     from tests.conformance.exchanges import exchanges
     from tests.conformance.test_recordings import bears
     from tests.conformance.vendors import VENDORS
@@ -90,6 +94,7 @@ def count(folder: Path) -> dict[str, int]:
     for provider, vendor in VENDORS.items():
         library = vendor.library if vendor.library in KITS else "openai"
         found[library] += sum(map(bears, exchanges(folder, provider)))
+    found["botocore"] = sum(one.counts() is not None for one in test_bedrock.exchanges(folder))
     return dict(found)
 
 

@@ -12,9 +12,17 @@ from otel_tokenomics.model.record import UsageRecord
 
 _MOST_REMEMBERED = 10_000
 _NEVER_SENT = frozenset(
-    {"ConnectTimeout", "ConnectError", "PoolTimeout", "UnsupportedProtocol", "ProxyError"}
+    {
+        *("ConnectTimeout", "ConnectError", "PoolTimeout", "UnsupportedProtocol", "ProxyError"),
+        *("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError"),
+    }
 )
-_LOST_ANSWERS = frozenset({"ReadTimeout", "ReadError", "RemoteProtocolError"})
+_LOST_ANSWERS = frozenset(
+    {
+        *("ReadTimeout", "ReadError", "RemoteProtocolError"),
+        *("ReadTimeoutError", "ConnectionClosedError", "ResponseStreamingError"),
+    }
+)
 
 
 class Verdict(Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,8 @@ from otel_tokenomics.model.call import Chunk, Ended, Responded, Retried, Sent, W
 
 CURRENT: ContextVar[Call | None] = ContextVar("otel_tokenomics_call", default=None)
 """The call whose request is being made in this context, for the hooks inside the client library."""
+Cover = Callable[[Any, "Call"], None]
+"""Has all that a response's body yields, and its end, told to a call."""
 
 
 class Call:
@@ -128,13 +131,13 @@ class Call:
                 fault("budgets.again", error)
         self._step(Retried(timed_out))
 
-    def responded(self, response: Any, follows: bool, retries: int) -> None:
-        """A response arrived, and its body is in memory or follows through the tap."""
+    def responded(self, response: Any, follows: bool, retries: int, cover: Cover | None = None) -> None:
+        """A response arrived, and its body is in memory or follows through the tap, or what `cover` puts."""
         if self._heard == id(response):
             return
         self._heard = id(response)
         if follows:
-            self._tap(response)
+            self._tap(response, cover or tap.install)
         self._step(Responded(response, follows, retries))
 
     def chunk(self, data: bytes) -> None:
@@ -148,11 +151,11 @@ class Call:
             self._step(Ended(error=error, early=early))
             self._fall_silent()
 
-    def _tap(self, response: Any) -> None:
+    def _tap(self, response: Any, cover: Cover) -> None:
         # Twice, because a chunk that we asked for and could not hide would reach the application.
         for _ in range(2):
             with guarded("tap"):
-                tap.install(response, self)
+                cover(response, self)
                 self.followed = True
                 return
 

@@ -27,7 +27,6 @@ _open: weakref.WeakSet[Call] = weakref.WeakSet()
 
 def install(response: Any, call: Call) -> None:
     """Cover `response`. Every byte it yields and its end are told to `call`."""
-    late.start()
     kind = type(response)
     veil = Veil() if call.veils else None
 
@@ -50,6 +49,12 @@ def install(response: Any, call: Call) -> None:
             _closed(response, call)
 
     vars(response).update(iter_bytes=iter_bytes, aiter_bytes=aiter_bytes, close=close, aclose=aclose)
+    watch(call)
+
+
+def watch(call: Call) -> None:
+    """Settle a call whose body follows when the process ends, unless it is over by then."""
+    late.start()
     _open.add(call)
 
 

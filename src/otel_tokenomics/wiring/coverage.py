@@ -19,7 +19,7 @@ INSTRUMENTORS: Final = "opentelemetry_instrumentor"
 POINTS: Final[Mapping[str, tuple[Point, ...]]] = {row.distribution: row.points for row in LIBRARIES.values()}
 """The seam's points in each covered client library, by distribution name."""
 
-UNCOVERED: Final = ("boto3", "xai-sdk", "azure-ai-inference", "replicate", "voyageai", "google-generativeai")
+UNCOVERED: Final = ("xai-sdk", "azure-ai-inference", "replicate", "voyageai", "google-generativeai")
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""
 
 RIVALS: Final[Mapping[str, str]] = {
@@ -98,10 +98,9 @@ def version_of(distribution: str) -> str | None:
 def _client(name: str, version: str) -> Client:
     points = POINTS[name]
     try:
-        module = importlib.import_module(points[0].module)
+        held = [point for point in points if _has(importlib.import_module(point.module), point)]
     except Exception as error:
         return Client(name, version, missing=points, error=f"{type(error).__name__}: {error}")
-    held = [point for point in points if _has(module, point)]
     missing = tuple(point for point in points if point not in held)
     return Client(name, version, tuple(point.title for point in held), missing)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless", "http"]
+Kind = Literal["stainless", "http", "botocore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,17 @@ def _http(module: str, distribution: str, instrumentor: str, adapter: str, owner
     return Library(distribution, instrumentor, adapter, module, "http", (point,))
 
 
+_BOTOCORE = Library(
+    "botocore",
+    "BotocoreInstrumentor",
+    "bedrock:Bedrock",
+    "botocore.client",
+    "botocore",
+    (
+        Point("botocore.client", "BaseClient", ("_make_api_call",), "its calls are not recorded"),
+        Point("botocore.endpoint", "Endpoint", ("_needs_retry",), "lost attempts are not counted"),
+    ),
+)
 _ROWS = (
     _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI"),
     _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
@@ -114,6 +125,7 @@ _ROWS = (
         "huggingface:HuggingFace",
         "InferenceClient._inner_post",
     ),
+    _BOTOCORE,
 )
 LIBRARIES: Final[Mapping[str, Library]] = {row.distribution: row for row in _ROWS}
 """Every covered client library, by the name of its distribution."""
