@@ -82,6 +82,7 @@ wire: $(STAMP) collector ## The tests with the real collector alone
 prices: $(STAMP) ## Rebuild the price cards from the catalogues, and the collector's table from the cards
 	$(PY) tools/build_cards.py $(ARGS)
 	$(PY) -m tools.collector.generate
+	$(PY) -m tools.collector.boards
 
 accuracy: $(STAMP) ## Our prices and other tools' on every golden case, into docs/accuracy.md
 	$(PY) -m tools.accuracy $(ARGS)
@@ -94,6 +95,8 @@ vocabulary: $(STAMP) ## Rebuild the tokenizer's vocabulary from its published pa
 
 semconv: $(STAMP) ## Make code and documentation of the convention in semconv/; ARGS=--check only looks
 	$(PY) -m tools.semconv $(ARGS)
+	$(PY) -m tools.collector.generate $(ARGS)
+	$(PY) -m tools.collector.boards $(ARGS)
 
 wheel build: $(STAMP) ## Build the wheel and the source distribution into dist/
 	$(PY) -m hatchling build -d dist

@@ -128,8 +128,22 @@ def test_every_constant_is_used() -> None:
 
 def test_the_collector_lets_exactly_the_labels_pass() -> None:
     """Of metrics a user opts in to nothing more; its own label tells two collectors apart."""
-    allowed = {a.key for a in REGISTRY.attributes.values() if a.label and not a.pending}
-    assert set(words.LABELS) - {"tokenomics.writer"} <= allowed
+    allowed = {a.key for a in REGISTRY.attributes.values() if a.label and (a.elsewhere or not a.pending)}
+    assert set(words.LABELS) <= allowed
+    assert "tokenomics.writer" in words.LABELS
+
+
+def test_the_collector_emits_what_the_registry_says_it_does() -> None:
+    config = yaml.safe_load((SEMCONV.parent / "collector-config" / "foreign.yaml").read_text("utf-8"))
+    made = {metric["name"]: metric for metric in config["connectors"]["signal_to_metrics/foreign"]["spans"]}
+    declared = {metric.name: metric for metric in REGISTRY.metrics.values() if metric.elsewhere}
+    assert made.keys() == declared.keys()
+    for name, metric in declared.items():
+        assert (made[name]["unit"], made[name]["description"]) == (metric.unit, metric.brief)
+        assert {attribute["key"] for attribute in made[name]["attributes"]} == metric.uses.keys()
+        assert made[name]["sum"]["monotonic"] is (metric.instrument == "counter")
+        written = made[name]["sum"]["value"].startswith("Double")
+        assert metric.value_type == ("double" if written else "int")
     assert not any(a.key in words.LABELS for a in REGISTRY.attributes.values() if a.tier in ("S", "E", "M3"))
 
 

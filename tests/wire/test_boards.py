@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.error
 import urllib.parse
@@ -18,6 +17,7 @@ import yaml
 from datadog_api_client.configuration import Configuration
 from datadog_api_client.model_utils import validate_and_convert_types
 from datadog_api_client.v1.model.dashboard import Dashboard
+from tests._required import require_tool
 from tests.wire import fleet, load
 from tests.wire.otelcol import Collector, free_port
 from tools.collector import boards, build
@@ -112,9 +112,7 @@ def test_every_name_in_an_alert_is_the_registrys() -> None:
 
 
 def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not on PATH: install prometheus")
+    promtool = require_tool("promtool", "on Debian and Ubuntu the package prometheus")
     text = Path(__file__).with_name("alerts.test.yaml").read_text("utf-8").replace("RULES", str(ALERTS))
     alerts = [rule["alert"] for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]]
     assert [name for name in alerts if text.count(f"alertname: {name}") < 2] == []
@@ -128,9 +126,7 @@ def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[str]:
     """The URL of a real Prometheus that takes remote write."""
-    program = shutil.which("prometheus")
-    if program is None or build.find("full") is None:
-        pytest.skip("needs prometheus on PATH and `make collector ARGS=--full`")
+    program = require_tool("prometheus", "on Debian and Ubuntu the package prometheus")
     (tmp_path / "prometheus.yml").write_text("global: {}\n", encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen(
@@ -164,7 +160,19 @@ def ask(url: str, query: str) -> list[Any]:
     return answer
 
 
+def rules() -> list[str]:
+    """Every alert's expression."""
+    return [rule["expr"] for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]]
+
+
+def test_a_real_prometheus_takes_every_promql(prometheus: str) -> None:
+    for query in [*(boards.promql(panel, "1h") for panel in boards.PANELS), *rules()]:
+        ask(prometheus, query)
+
+
 def test_every_promql_runs_on_a_real_prometheus_with_real_data(tmp_path: Path, prometheus: str) -> None:
+    if build.find("full") is None:
+        pytest.skip("remote write is in the full collector alone: `make collector ARGS=--full`")
     settings = {"PROMETHEUS_URL": prometheus}
     names_ = ("role-laptop", "backend-prometheus-remote-write")
     with Collector(tmp_path / "queue", *names_, settings=settings, kind="full") as collector:
@@ -175,8 +183,8 @@ def test_every_promql_runs_on_a_real_prometheus_with_real_data(tmp_path: Path, p
     assert float(money[0]["value"][1]) == pytest.approx(fleet.bill(CALLS, 1) / 1e12)
     for panel in boards.PANELS:
         ask(prometheus, boards.promql(panel, "1h"))
-    for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]:
-        ask(prometheus, rule["expr"])
+    for rule in rules():
+        ask(prometheus, rule)
     for metric in {panel.above.metric for panel in boards.PANELS} - NOT_HERE:
         sum_ = boards.Sum(metric, part="count" if INSTRUMENTS[metric].bounds else "")
         name = boards.prometheus(sum_, "1h").partition("increase(")[2].partition("[")[0]

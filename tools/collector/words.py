@@ -11,7 +11,7 @@ from otel_tokenomics.telemetry.instruments import INSTRUMENTS
 
 LABELS: Final = (
     *sorted({label for about in INSTRUMENTS.values() for label in about.labels}),
-    "tokenomics.writer",
+    *(attribute.key for attribute in load().attributes.values() if attribute.elsewhere and attribute.label),
 )
 """What may be a label of a metric that leaves: enumerations, models, tools, owners; no ids, no users."""
 

@@ -65,8 +65,13 @@ class Attribute:
 
     @property
     def pending(self) -> str | None:
-        """Why nothing emits the attribute yet."""
-        return self.about.get("pending")
+        """Why the library does not emit the attribute, or not yet."""
+        return self.about.get("pending") or self.elsewhere
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Who emits it instead of the library."""
+        return self.about.get("emitter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +105,13 @@ class Signal:
 
     @property
     def pending(self) -> str | None:
-        """Why nothing emits the signal yet."""
-        return self.about.get("pending")
+        """Why the library does not emit the signal, or not yet."""
+        return self.about.get("pending") or self.elsewhere
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Who emits it instead of the library."""
+        return self.about.get("emitter")
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ def metrics(registry: Registry) -> list[str]:
     for metric in registry.metrics.values():
         level = "Deprecated" if metric.deprecated else _LEVELS[metric.level]
         about = (f"`{metric.name}`", metric.instrument, f"`{metric.unit}`", metric.value_type, level)
-        lines.append(_row(*about, _brief(metric)))
+        lines.append(_row(*about, _said(metric, metric.brief)))
     return lines
 
 
@@ -80,7 +80,7 @@ def events(registry: Registry) -> list[str]:
     """Every event with its fields."""
     lines: list[str] = []
     for event in registry.events.values():
-        lines += [f"### Event `{event.name}`", "", f"{_brief(event)}", ""]
+        lines += [f"### Event `{event.name}`", "", f"{_said(event, event.brief)}", ""]
         lines += [*_noted(event, with_brief=False), *_uses(registry, event.uses.values(), carrier=True), ""]
     return lines[:-1]
 
@@ -107,7 +107,9 @@ def promotion(semconv: Path = SEMCONV) -> list[str]:
 def pending(registry: Registry) -> list[str]:
     """Signals that are declared and not emitted yet, and why."""
     lines = ["| Declared | Not emitted yet because |", "| --- | --- |"]
-    return lines + [_row(f"`{s.name}`", s.pending) for s in registry.signals() if s.pending]
+    return lines + [
+        _row(f"`{s.name}`", s.pending) for s in registry.signals() if s.pending and not s.elsewhere
+    ]
 
 
 def _row(*cells: str) -> str:
@@ -133,9 +135,14 @@ def _meaning(attribute: Attribute) -> str:
     if attribute.about.get("further"):
         words = ", ".join(f"`{word}`" for word in attribute.about["further"])
         parts.append(f"Beside OpenTelemetry's values: {words}.")
-    if attribute.pending:
-        parts.append(f"*Not emitted yet: {attribute.pending}*")
-    return " ".join(part for part in parts if part)
+    return _said(attribute, " ".join(part for part in parts if part))
+
+
+def _said(one: Attribute | Signal, text: str) -> str:
+    """The text, and who emits it if not the library, or why nobody does yet."""
+    if one.elsewhere:
+        return f"{text} *Emitted by {one.elsewhere}, not by the library.*"
+    return f"{text} *Not emitted yet: {one.pending}*" if one.pending else text
 
 
 def _values(attribute: Attribute) -> Iterator[str]:
@@ -148,13 +155,8 @@ def _values(attribute: Attribute) -> Iterator[str]:
         yield _row(f"`{member.value}`", member.brief + later)
 
 
-def _brief(signal: Signal) -> str:
-    later = f" *Not emitted yet: {signal.pending}*" if signal.pending else ""
-    return f"{signal.brief}{later}"
-
-
 def _noted(signal: Signal, with_brief: bool = True) -> list[str]:
-    head = [_brief(signal), ""] if with_brief else []
+    head = [_said(signal, signal.brief), ""] if with_brief else []
     return [*head, *signal.note.splitlines(), ""] if signal.note else head
 
 
