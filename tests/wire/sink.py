@@ -121,12 +121,15 @@ class Sink:
     def records(self) -> list[dict[str, Any]]:
         """Every usage record that was accepted, duplicates included."""
         return [
-            {**mapping(log.body.kvlist_value.values), **mapping(log.attributes)}
-            for message in self.taken("logs")
-            for resource in message.resource_logs
-            for scope in resource.scope_logs
-            for log in scope.log_records
+            {**mapping(log.body.kvlist_value.values), **mapping(log.attributes)} for log, _ in self.logs()
         ]
+
+    def logs(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Every log record that was accepted, with the attributes of its resource."""
+        for message in self.taken("logs"):
+            for resource in message.resource_logs:
+                owner = mapping(resource.resource.attributes)
+                yield from ((log, owner) for scope in resource.scope_logs for log in scope.log_records)
 
     def spans(self) -> list[Any]:
         """Every span that was accepted."""

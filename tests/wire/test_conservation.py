@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from tests.wire import fleet, load
 from tests.wire.otelcol import Collector
-from tests.wire.sink import LATE, Request, Sink, total
+from tests.wire.sink import LATE, Request, Sink, mapping, total, value
 
+from otel_tokenomics.ledger.queries import Scope, rollups
+from otel_tokenomics.ledger.row import row_of
+from otel_tokenomics.ledger.store import Ledger, reading
 from otel_tokenomics.telemetry import names
 
 CALLS, PROCESSES = 200, 3
@@ -95,6 +98,23 @@ def check_records(sink: Sink) -> None:
     assert sum(rows.values()) == Decimal(fleet.bill(CALLS, PROCESSES)) / 10**12
 
 
+def check_sqlite(sink: Sink, path: Path) -> None:
+    """The project's own ledger, given all that the sink took, keeps each record once and has the same sum."""
+    given = list(sink.logs())
+    whole = ({**mapping(log.attributes), **value(log.body)} for log, _ in given)
+    rows = [
+        row_of(known, started_ns=log.time_unix_nano, resource=resource, process_id=None)
+        for known, (log, resource) in zip(whole, given, strict=True)
+    ]
+    store = Ledger(path)
+    assert store.write(rows) == CALLS * PROCESSES < len(rows), "what came twice is written once"
+    assert store.write(rows) == 0
+    store.close()
+    with reading(path) as connection:
+        (group,) = rollups(connection, (), Scope())
+    assert (group.calls, group.cost_femto) == (CALLS * PROCESSES, fleet.bill(CALLS, PROCESSES) * 1000)
+
+
 def check_metrics(sink: Sink) -> None:
     """Counters agree: tokens exactly, money to the rounding of a double."""
     found = sink.points()
@@ -164,6 +184,7 @@ def test_kill_9_and_a_failing_sink_lose_nothing_and_count_nothing_twice(tmp_path
         assert sink.wait(lambda: arrived(sink) >= everything, 90), f"{len(everything - arrived(sink))} lost"
         flow.settle()
         check_records(sink)
+        check_sqlite(sink, tmp_path / "ledger.db")
         refused = [request.status for request in sink.requests if request.status != 200]
         assert {429, 503, 0} <= set(refused), "the sink's bad day did not happen"
         assert len(sink.records()) > CALLS * PROCESSES, "what was taken without an answer came again"
