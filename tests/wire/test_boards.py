@@ -17,10 +17,11 @@ import yaml
 from datadog_api_client.configuration import Configuration
 from datadog_api_client.model_utils import validate_and_convert_types
 from datadog_api_client.v1.model.dashboard import Dashboard
+from datadog_api_client.v1.model.monitor import Monitor
 from tests._required import require_tool
 from tests.wire import fleet, load
 from tests.wire.otelcol import Collector, free_port
-from tools.collector import boards, build
+from tools.collector import alerts, boards, build
 
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.instruments import INSTRUMENTS
@@ -40,8 +41,9 @@ def test_the_generated_files_are_fresh() -> None:
         (boards.Sum("tokenomics.renamed.cost"), KeyError),
         (boards.Sum(names.METRIC_COST, (names.TEAM,)), ValueError),
         (boards.Sum(names.METRIC_OPERATION_COST), ValueError),
+        (boards.part("prompt"), ValueError),
     ],
-    ids=["metric", "label", "histogram"],
+    ids=["metric", "label", "histogram", "value"],
 )
 def test_a_name_that_the_registry_does_not_have_breaks_the_build(
     sum_: boards.Sum, error: type[Exception]
@@ -60,11 +62,11 @@ def unparsed(node: Any) -> Iterator[Any]:
             yield from unparsed(item)
 
 
-def read_by_datadog(content: Any) -> list[Any]:
-    """What Datadog's client does not understand of a dashboard."""
+def read_by_datadog(content: Any, as_: Any = Dashboard) -> list[Any]:
+    """What Datadog's client does not understand of a dashboard, or of a monitor."""
     read: Any = validate_and_convert_types
     configuration: Any = Configuration
-    model = read(content, (Dashboard,), ["dashboard"], True, True, configuration())
+    model = read(content, (as_,), ["it"], True, True, configuration())
     return list(unparsed(model))
 
 
@@ -75,11 +77,81 @@ def test_datadogs_own_models_understand_every_part() -> None:
     assert read_by_datadog(content) != []
 
 
+def test_datadogs_own_models_understand_every_monitor() -> None:
+    monitors = json.loads((boards.ROOT / "datadog-monitors.json").read_text("utf-8"))
+    assert len(monitors) == len(alerts.ALERTS)
+    for monitor in monitors:
+        assert read_by_datadog(monitor, Monitor) == []
+        end = re.search(r"[<>] ([0-9.]+)$", monitor["query"])
+        assert end is not None
+        assert float(end[1]) == monitor["options"]["thresholds"]["critical"]
+    assert read_by_datadog({**monitors[0], "type": "query alarm"}, Monitor) != []
+
+
+def test_every_condition_of_new_relic_asks_for_names_of_the_registry() -> None:
+    conditions = json.loads((boards.ROOT / "newrelic-conditions.json").read_text("utf-8"))
+    assert [one["name"] for one in conditions] == [alert.name for alert in alerts.ALERTS]
+    known = {*boards.REGISTRY.metrics, *boards.REGISTRY.attributes}
+    for one in conditions:
+        asked = set(re.findall(r"`([^`]+)`", one["nrql"]["query"]))
+        assert asked
+        assert asked <= known
+        assert (one["kind"] == "baseline") == ("baselineDirection" in one)
+        assert one["terms"][0]["thresholdDuration"] % one["signal"]["aggregationWindow"] == 0
+    silent = [one["name"] for one in conditions if "expiration" in one]
+    assert silent == ["TokenTelemetryStopped"]
+
+
+def test_every_name_in_a_traceql_query_is_the_registrys() -> None:
+    panels = json.loads((boards.ROOT / "grafana.json").read_text("utf-8"))["panels"]
+    queries = [panel["targets"][0]["query"] for panel in panels if panel["datasource"]["type"] == "tempo"]
+    assert len(queries) == len(boards.TEMPO)
+    for query in queries:
+        asked = set(re.findall(r"(?:span|resource)\.([a-z_.]+)", query))
+        assert asked
+        assert asked <= boards.REGISTRY.attributes.keys()
+
+
+# Per minute: 1,000 input tokens, 400 of them cached; 0.5 for the fresh ones, 0.125 for the cached.
+SAVED = """
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'gen_ai_client_inference_usage_input_tokens_total{gen_ai_response_model="m"}'
+        values: 0+1000x60
+      - series: 'gen_ai_client_inference_usage_cache_read_input_tokens_total{gen_ai_response_model="m"}'
+        values: 0+400x60
+      - series: 'COST{gen_ai_response_model="m", tokenomics_cost_component="input"}'
+        values: 0+0.5x60
+      - series: 'COST{gen_ai_response_model="m", tokenomics_cost_component="cache_read"}'
+        values: 0+0.125x60
+    promql_expr_test:
+      - expr: QUERY
+        eval_time: 60m
+        exp_samples: [{labels: '{gen_ai_response_model="m"}', value: WORTH}]
+"""
+
+
+def test_what_a_cache_saved_is_the_price_of_fresh_input_less_what_it_cost(tmp_path: Path) -> None:
+    promtool = require_tool("promtool", "on Debian and Ubuntu the package prometheus")
+    panel = next(panel for panel in boards.PANELS if panel.title.startswith("Saved"))
+    text = SAVED.replace("QUERY", json.dumps(f"round({boards.promql(panel, '1h')}, 0.001)"))
+    # A fresh token costs 0.5 / 600, so 400 a minute would have cost 1/3; they did cost 1/8.
+    text = text.replace("WORTH", "12.5").replace("COST", "tokenomics_client_inference_usage_cost_total")
+    (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_every_name_in_a_nrql_query_is_the_registrys() -> None:
     known = {
         *INSTRUMENTS,
         *(label for about in INSTRUMENTS.values() for label in about.labels),
         names.COST_AMOUNT,
+        names.RUN_ID,
     }
     pages = json.loads((boards.ROOT / "newrelic.json").read_text("utf-8"))["pages"]
     queries = [
@@ -88,7 +160,7 @@ def test_every_name_in_a_nrql_query_is_the_registrys() -> None:
         for widget in page["widgets"]
         for query in widget["rawConfiguration"]["nrqlQueries"]
     ]
-    assert len(queries) == len(boards.PANELS) + 2
+    assert len(queries) == len(boards.PANELS) + 3
     for query in queries:
         assert re.match(r"SELECT .+ FROM (Metric|Span|NrIntegrationError)\b", query)
         assert set(re.findall(r"`([^`]+)`", query)) <= known, query
@@ -114,8 +186,8 @@ def test_every_name_in_an_alert_is_the_registrys() -> None:
 def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
     promtool = require_tool("promtool", "on Debian and Ubuntu the package prometheus")
     text = Path(__file__).with_name("alerts.test.yaml").read_text("utf-8").replace("RULES", str(ALERTS))
-    alerts = [rule["alert"] for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]]
-    assert [name for name in alerts if text.count(f"alertname: {name}") < 2] == []
+    fired = [rule["alert"] for rule in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]]
+    assert [name for name in fired if text.count(f"alertname: {name}") < 2] == []
     (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
     ran = subprocess.run(
         [promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True, check=False
