@@ -124,7 +124,7 @@ class BedrockMeter:
     def request_body(self) -> Mapping[str, Any] | None:
         """The parameters, or the body that is handed to the model."""
         if self._converses:
-            return self._request.params
+            return {key: _plain(value) for key, value in self._request.params.items()}
         return _object(self._request.params.get("body"))
 
     def capped(self, request: Request, tokens: int) -> Request:
@@ -265,6 +265,17 @@ def _held(request: Request) -> Request:
     if not isinstance(messages, list):
         return request
     return request._replace(params={**request.params, "messages": list(messages)})
+
+
+def _plain(node: Any) -> Any:
+    """Converse's images and cache points in the words that others have for them, for the worst case."""
+    if isinstance(node, dict):
+        if isinstance(node.get("image"), dict):
+            return {"type": "image"}
+        if isinstance(point := node.get("cachePoint"), dict):
+            return {"cache_control": point}
+        return {key: _plain(value) for key, value in node.items()}
+    return [_plain(item) for item in node] if isinstance(node, list) else node
 
 
 def _partial(usage: Usage) -> Usage:
