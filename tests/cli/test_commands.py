@@ -78,6 +78,12 @@ def test_report_json(tokenomics: Tokenomics, filled: Path) -> None:
     assert all(keys < set(found) for found in document["rows"])
 
 
+def test_a_currency_that_is_none_is_refused(tokenomics: Tokenomics) -> None:
+    done = tokenomics("report", "--currency", "euro!")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'euro!' is not a currency's code, such as USD or EUR" in done.stderr
+
+
 def test_report_of_another_period_is_empty_and_says_so(tokenomics: Tokenomics, filled: Path) -> None:
     done = tokenomics("report", "--until", "2020-01-01", "--ledger", filled)
     assert (done.returncode, done.stderr) == (0, "")

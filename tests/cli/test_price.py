@@ -172,7 +172,9 @@ def test_a_part_without_a_price_is_told(usage: Path, capsys: pytest.CaptureFixtu
         ("openai", "gpt-6-sole", (), "(near, and not used: gpt-6-sol"),
         ("openai", None, (), "say which with --model"),
         ("openai", "gpt-6-sol", ("--tier", "hyper"), "with tier 'hyper'. Known for it: standard, batch"),
-        ("anthropic", "claude-opus-5-5", ("--region", "mars"), "with region 'mars'"),
+        ("openai", "gpt-6-sol", ("--speed", "warp"), "Speeds known for it: none but the standard one"),
+        ("anthropic", "claude-opus-5-5", ("--speed", "warp"), "Speeds known for it: fast"),
+        ("anthropic", "claude-opus-5-5", ("--region", "mars"), "'mars'. Write the region as the vendor"),
     ],
 )
 def test_what_is_not_known_has_no_price(
@@ -199,12 +201,39 @@ def test_what_is_no_usage_has_no_price(usage: Path, capsys: pytest.CaptureFixtur
     assert "nothing in it could be read as usage" in told.err
 
 
+@pytest.mark.parametrize("count", [-5, 10**40, 1.5, "many", True])
+def test_what_is_no_count_is_not_priced(
+    usage: Path, capsys: pytest.CaptureFixture[str], count: object
+) -> None:
+    body = {"prompt_tokens": count, "completion_tokens": 20, "total_tokens": 20}
+    assert call(usage, "openai", "gpt-6-sol", body) == 0
+    told = capsys.readouterr().out
+    assert [line.split()[0] for line in told.splitlines()[2:3]] == ["output"]
+    assert "partial, a lower bound (missing_usage): a part could not be counted" in told
+    assert "$0" not in told
+
+
+@pytest.mark.parametrize("width", [40, 50])
+def test_a_narrow_terminal_keeps_what_is_paid(
+    usage: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert call(usage, "openai", "gpt-6-sol", CHAT) == 0
+    head, first = capsys.readouterr().out.splitlines()[1:3]
+    assert max(len(head), len(first)) <= width
+    assert (first.split()[0], first.split()[-1]) == ("input", "0.016")
+    assert "multipliers" not in head
+
+
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
-        (b"{", (), "is not JSON"),
-        (b"\xff\xfe\x00", (), "is not JSON"),
-        (b"[" * 100_000, (), "is not JSON"),
+        (b"{", (), "is not JSON: Expecting"),
+        (b"", (), "is not JSON: it is empty. Give the API's usage object or whole response"),
+        (b" \n", (), "is not JSON: it is empty"),
+        (b"\xff\xfe\x00", (), "is not JSON: it is not UTF-8"),
+        (b'{"prompt_tokens": ' + b"9" * 5000 + b"}", (), "a number in it is too long to read"),
+        (b"[" * 100_000, (), "it is nested too deeply"),
         (b"[1]", (), "holds a JSON list"),
         (b"{}", ("--at", "yesteryear"), "'yesteryear' is not a time"),
     ],

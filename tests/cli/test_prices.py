@@ -98,6 +98,13 @@ def test_the_models_of_a_provider(tokenomics: Tokenomics) -> None:
     assert [model["id"] for model in document["models"]] == sorted(section.ids())
 
 
+def test_a_narrow_terminal_keeps_the_prices(tokenomics: Tokenomics) -> None:
+    lines = tokenomics("prices", "list", "--provider", "anthropic", COLUMNS="40").stdout.splitlines()
+    assert lines[1].split() == ["model", "input", "output"]
+    assert max(map(len, lines[1:-1])) <= 40
+    assert lines[-1] == "not shown for want of width: also, cache write, cache read (--json has all)"
+
+
 def test_all_that_a_card_says(tokenomics: Tokenomics) -> None:
     done = tokenomics("prices", "show", "openai/gpt-6-sol")
     assert done.stdout.startswith("openai/gpt-6-sol (id): ")

@@ -37,7 +37,7 @@ def test_the_program_is_left_as_it_is_and_its_cost_is_shown(
     assert done.stderr.startswith("err\n")
     assert "claude-sonnet-4-6" in done.stderr
     assert "$161.0742" in done.stderr
-    assert "unpriced: 1 call (no price for the model: openai/acme-large)" in done.stderr
+    assert "unpriced: 1 of 3 calls (no price for the model: openai/acme-large)" in done.stderr
     assert f"kept in {ledger}" in done.stderr
     assert total(ledger).calls == 3
     assert len(execute(ledger, "SELECT DISTINCT run FROM usage_records WHERE run IS NOT NULL")) == 1

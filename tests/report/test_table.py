@@ -55,8 +55,8 @@ support  claude-sonnet-4-6      1   31,000      12,900            -   6,000     
 search   gpt-5.4-mini           2   92,200           0            -   8,220      3,100  $138.42    50%
 -        acme-large             1        5           -            -       6          -        -     0%
 total                           4  123,205      12,900            -  14,226      3,100  $299.49    50%
-unpriced: 1 call (no price for the model: openai/acme-large)
-estimated: 1 call whose tokens were counted here: the provider reported none, or not to the end"""
+unpriced: 1 of 4 calls (no price for the model: openai/acme-large)
+estimated: 1 of 4 calls whose tokens were counted here: the provider reported none, or not to the end"""
 
 NARROW = """\
 team     model              calls  output     cost
@@ -155,7 +155,7 @@ def test_losses_partial_costs_and_other_currencies_are_said(tmp_path: Path) -> N
     told = [record(cost=priced(status="partial")), record(cost=priced(currency="EUR"))]
     shown = lines(ask(tmp_path, told, by_team(), [Loss("outbox_full", 3, STARTED_NS)]))
     assert shown[-3:] == [
-        "partial: 1 call priced in part: their cost is a lower bound",
+        "partial: 1 of 1 call priced in part: their cost is a lower bound",
         "left out: 1 call in EUR (--currency EUR)",
         "lost: 3 usage records never reached the ledger (`tokenomics doctor`)",
     ]
@@ -170,7 +170,7 @@ def test_one_other_currency_needs_no_option(tmp_path: Path) -> None:
 def test_many_unpriced_models_are_summed_up(tmp_path: Path) -> None:
     told = [record(served=f"m{n}", cost=unpriced("unknown_model")) for n in range(8)]
     (note,) = [line for line in lines(ask(tmp_path, told, by_team())) if line.startswith("unpriced")]
-    assert note.startswith("unpriced: 8 calls (no price for the model: openai/m0 1, openai/m1 1, ")
+    assert note.startswith("unpriced: 8 of 8 calls (no price for the model: openai/m0 1, openai/m1 1, ")
     assert note.endswith(", and 3 more)")
 
 

@@ -86,6 +86,14 @@ def positive(text: str) -> int:
     return number
 
 
+def currency(text: str) -> str:
+    """A code of ISO 4217 in any case, for argparse."""
+    code = text.upper()
+    if not (len(code) == 3 and code.isascii() and code.isalpha()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a currency's code, such as USD or EUR")
+    return code
+
+
 def width_of_output(stream: Any = None) -> int | None:
     """The width to fit into: `COLUMNS`, else the terminal's; `None` (no limit) for a file or a pipe."""
     stream = stream or sys.stdout

@@ -22,6 +22,7 @@ from otel_tokenomics.model.money import FEMTO, Cost, Line, decimal_string
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.book import PriceBook
+from otel_tokenomics.pricing.cards import Card
 from otel_tokenomics.pricing.contracts_own import CATALOG
 from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
@@ -42,7 +43,11 @@ exit code: 0 priced (a part without a price is told), 2 something to put right, 
 
 UNPRICED = 3
 _DIGITS = Context(prec=30)
+_DROPPED_FIRST = ("unit", "multipliers", "quantity", "unit price")
+_TIER_WORDS = ("processing", "service_tier")
+_STANDARD_WORDS = {"default", "standard"}
 _UNITS = {"audio.ms": "millisecond", "characters": "character", "images": "image", "requests": "request"}
+_WANTED = " Give the API's usage object or whole response"
 _REASONS = {
     "missing_usage": "nothing in it could be read as usage. Give the API's usage object or whole response",
     "unsupported_modality": "the card has no price for any part of this usage",
@@ -176,12 +181,25 @@ def _object(name: str) -> Mapping[str, Any]:
         value = json.loads(content)
     except OSError as error:
         raise console.CommandError(f"{shown} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
-        raise console.CommandError(f"{shown} is not JSON: {error}.") from None
+    except RecursionError:
+        raise console.CommandError(f"{shown} is not readable JSON: it is nested too deeply.") from None
+    except ValueError as error:
+        raise console.CommandError(f"{shown} is not JSON: {_not_json(content, error)}.{_WANTED}") from None
     if not isinstance(value, dict):
         kind = type(value).__name__
         raise console.CommandError(f"{shown} holds a JSON {kind}; it must be a usage object or a response.")
     return value
+
+
+def _not_json(content: bytes, error: ValueError) -> str:
+    """What is wrong with it, without the words that Python has for its programmers."""
+    if not content.strip():
+        return "it is empty"
+    if isinstance(error, json.JSONDecodeError):
+        return str(error)
+    return (
+        "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is too long to read"
+    )
 
 
 def _table(
@@ -189,8 +207,8 @@ def _table(
 ) -> Iterator[table.Line]:
     model = reading.response_model or facts.request_model
     yield table.Line(f"{facts.provider} {table.shown(model)} at {at:%Y-%m-%d %H:%M:%S} UTC", "title")
-    texts = list(table.laid_out(list(_columns(charges)))) if charges else []
-    for number, text in enumerate(texts):
+    columns, dropped = table.fit(list(_columns(charges)), console.width_of_output(), _DROPPED_FIRST)
+    for number, text in enumerate(table.laid_out(columns) if charges else ()):
         yield table.Line(text, "row" if number else "head")
     assert cost.amount_femto is not None
     yield table.Line(f"total {decimal_string(cost.amount_femto)} {cost.currency}", "total")
@@ -200,6 +218,7 @@ def _table(
         yield table.Line(text, "row")
     for text in _notes(cost, reading):
         yield table.Line(text, "note")
+    yield from table.not_shown(dropped)
 
 
 def _columns(charges: Sequence[Charge]) -> Iterator[table.Column]:
@@ -250,7 +269,8 @@ def _notes(cost: Cost, reading: Reading) -> Iterator[str]:
     if cost.status == "partial":
         priced = {line.bucket for line in cost.lines}
         left = [name for name, count in reading.usage.buckets.items() if count and name not in priced]
-        yield f"partial, a lower bound ({cost.unpriced_reason}): no price for {', '.join(left) or 'a part'}"
+        missing = f"no price for {', '.join(left)}" if left else "a part could not be counted"
+        yield f"partial, a lower bound ({cost.unpriced_reason}): {missing}"
     if reading.usage.flags:
         yield f"the usage object contradicts itself: {', '.join(reading.usage.flags)}"
 
@@ -277,8 +297,21 @@ def _why_tier(reading: Reading, provider: str, model: str, book: PriceBook) -> s
     said = {"tier": reading.service_tier, "speed": reading.speed, "region": reading.inference_geo}
     asked = " and ".join(f"{word} {value!r}" for word, value in said.items() if value)
     card = book.card(provider, model)
-    ways = {value for variant in card.variants for value in variant.when.values()} if card else set()
-    return f"no price for {model!r} with {asked}. Known for it: {', '.join(['standard', *sorted(ways)])}"
+    tiers, speeds = (() if card is None else _named(card, names) for names in (_TIER_WORDS, ("speed",)))
+    known = []
+    if reading.service_tier:
+        known.append(f" Known for it: {', '.join(['standard', *tiers])}")
+    if reading.speed:
+        known.append(f" Speeds known for it: {', '.join(speeds) or 'none but the standard one'}")
+    if reading.inference_geo:
+        known.append(" Write the region as the vendor's API does")
+    return f"no price for {model!r} with {asked}.{';'.join(known)}"
+
+
+def _named(card: Card, conditions: Sequence[str]) -> list[str]:
+    """The words that a card has prices of its own for."""
+    told = {item.when[name] for item in card.variants for name in conditions if name in item.when}
+    return sorted(told - _STANDARD_WORDS)
 
 
 def _near(word: str, known: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ _SHOWN = (
     ("cache write", "cache_write"),
     ("output", "output"),
 )
+_DROPPED_FIRST = ("also", "cache write", "cache read")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 50_000_000
 
@@ -83,10 +84,10 @@ def list_prices(arguments: argparse.Namespace) -> int:
         print(json.dumps({**_about(book), "provider": provider, "models": listed}, indent=2))
         return 0
     title = f"{provider}: {book.name} {book.version} of {book.date}, USD per million"
-    columns, _ = table.fit(list(_columns(cards, own)), console.width_of_output())
+    columns, dropped = table.fit(list(_columns(cards, own)), console.width_of_output(), _DROPPED_FIRST)
     parts = ("head", *("row" for _ in (*cards, *own)))
     lines = [table.Line(text, part) for text, part in zip(table.laid_out(columns), parts, strict=True)]
-    console.print_lines([table.Line(title, "title"), *lines])
+    console.print_lines([table.Line(title, "title"), *lines, *table.not_shown(dropped)])
     return 0
 
 
@@ -257,7 +258,8 @@ def _unknown_model(provider: str, model: str, book: PriceBook) -> str:
         return _unknown_provider(provider, book)
     near = difflib.get_close_matches(model, section.ids(), 3)
     meant = f" Near, and not the same: {', '.join(near)}." if near else ""
-    return f"no price for the model {model!r} of {provider}.{meant} `tokenomics prices list` names all."
+    command = f"tokenomics prices list --provider {provider}"
+    return f"no price for the model {model!r} of {provider}.{meant} `{command}` names all."
 
 
 def _counted(differences: int) -> str:

@@ -39,7 +39,9 @@ def add_parser(subparsers: Any) -> None:
     console.add_ledger(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, money as exact decimal strings")
     parser.add_argument("--top", type=console.positive, metavar="N", help="only the N dearest rows")
-    parser.add_argument("--currency", metavar="CODE", help="the currency to sum (default: USD)")
+    parser.add_argument(
+        "--currency", type=console.currency, metavar="CODE", help="the currency to sum (default: USD)"
+    )
     parser.add_argument(
         "--prices", type=Path, metavar="FILE", help="with the charges and exchange rates of this price file"
     )
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         since=since,
         until=until,
         run=arguments.run_id,
-        currency=arguments.currency and arguments.currency.upper(),
+        currency=arguments.currency,
         top=arguments.top,
         utc=arguments.utc,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from otel_tokenomics.model.money import decimal_string
 from otel_tokenomics.report.figures import ABSENT, count_column, money, money_column, plural, share
 from otel_tokenomics.report.restate import Group, Restatement
-from otel_tokenomics.report.table import Column, Line, fit, laid_out, shown
+from otel_tokenomics.report.table import Column, Line, fit, laid_out, not_shown, shown
 
 REASONS = {
     "unknown_provider": "no prices for the provider",
@@ -30,8 +30,7 @@ def render(found: Restatement, title: str, currency: str, width: int | None) -> 
     yield Line(lines[0], "head")
     yield from (Line(text, "row") for text in lines[1:-1])
     yield Line(lines[-1], "total")
-    if dropped:
-        yield Line(f"not shown for want of width: {', '.join(dropped)} (--json has all)", "note")
+    yield from not_shown(dropped)
     yield from (Line(text, "note") for text in _notes(found.total, currency))
 
 

@@ -69,8 +69,7 @@ def render(report: Report, width: int | None = None) -> Iterator[Line]:
     yield Line(lines[-1], "total")
     if report.hidden:
         yield Line(f"{plural(report.hidden, 'more row')} in the total, not shown (--top)", "note")
-    if dropped:
-        yield Line(f"not shown for want of width: {', '.join(dropped)} (--json has all)", "note")
+    yield from not_shown(dropped)
     yield from (Line(text, "note") for text in notes(report.missing, report.total))
     yield from (Line(text, "note") for text in exchange_notes(report))
 
@@ -78,12 +77,12 @@ def render(report: Report, width: int | None = None) -> Iterator[Line]:
 def notes(missing: Missing, total: Row) -> Iterator[str]:
     """What the figures leave out, one matter a line."""
     if total.unpriced_calls:
-        yield f"unpriced: {plural(total.unpriced_calls, 'call')} ({_reasons(missing)})"
+        yield f"unpriced: {_of(total.unpriced_calls, total)} ({_reasons(missing)})"
     if missing.partial:
-        yield f"partial: {plural(missing.partial, 'call')} priced in part: their cost is a lower bound"
+        yield f"partial: {_of(missing.partial, total)} priced in part: their cost is a lower bound"
     if missing.estimated:
         yield (
-            f"estimated: {plural(missing.estimated, 'call')} whose tokens were counted here: "
+            f"estimated: {_of(missing.estimated, total)} whose tokens were counted here: "
             "the provider reported none, or not to the end"
         )
     for currency, calls in missing.other_currencies.items():
@@ -92,6 +91,10 @@ def notes(missing: Missing, total: Row) -> Iterator[str]:
         yield f"lost: {plural(missing.lost, 'usage record')} never reached the ledger (`tokenomics doctor`)"
     if total.calls and not (total.unpriced_calls or missing.partial or missing.estimated or missing.lost):
         yield "nothing missing: every call has the provider's own counts and a price"
+
+
+def _of(calls: int, total: Row) -> str:
+    return f"{calls:,} of {plural(total.calls, 'call')}"
 
 
 def exchange_notes(report: Report) -> Iterator[str]:
@@ -109,16 +112,24 @@ def exchange_notes(report: Report) -> Iterator[str]:
         yield f"no rate from {left.currency} to {report.currency} for those: {why}"
 
 
-def fit(columns: Sequence[Column], width: int | None) -> tuple[list[Column], list[str]]:
+def fit(
+    columns: Sequence[Column], width: int | None, dropped_first: Sequence[str] = DROPPED_FIRST
+) -> tuple[list[Column], list[str]]:
     """The columns that fit into `width`, the widest keys shortened last, and the names of the others."""
     kept, dropped = list(columns), []
-    for name in DROPPED_FIRST:
+    for name in dropped_first:
         if width is None or _total_width(kept) <= width:
             break
-        found = [column for column in kept if column.name == name and not column.left]
+        found = [column for column in kept if column.name == name]
         kept = [column for column in kept if column not in found]
         dropped += [column.name for column in found]
     return (kept if width is None else _shortened(kept, width)), dropped
+
+
+def not_shown(dropped: Sequence[str]) -> Iterator[Line]:
+    """Which columns `fit` left out, if it did."""
+    if dropped:
+        yield Line(f"not shown for want of width: {', '.join(dropped)} (--json has all)", "note")
 
 
 def laid_out(columns: Sequence[Column]) -> Iterator[str]:
