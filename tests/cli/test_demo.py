@@ -17,10 +17,12 @@ import httpx
 import openai
 import pytest
 from tests._required import require_installed
+from tests.support.witness import PLACE, left
 
 from otel_tokenomics.cli.console import CommandError
 from otel_tokenomics.cli.demo import stage
 from otel_tokenomics.cli.demo.provider import LoopbackProvider
+from otel_tokenomics.telemetry import names
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 QUESTION = "Which spade is right for clay?"
@@ -250,12 +252,21 @@ def table(text: str) -> list[list[str]]:
     return [re.sub(r"\$[\d.]+", "$", line).split() for line in lines]
 
 
+def assert_watched() -> None:
+    """The demo's agent knows nothing of these tests; what it emitted was compared with the registry."""
+    watched = [one for one in left(Path(os.environ[PLACE])) if names.METRIC_COST in one["seen"]]
+    assert len(watched) == 1
+    assert {"tokenomics.usage.recorded", "service.name"} <= set(watched[0]["seen"])
+    assert watched[0]["findings"] == []
+
+
 def test_the_demo_accounts_for_every_call(tmp_path: Path) -> None:
     require_installed()
     ledger = tmp_path / "ledger.sqlite3"
     shown = demo(ledger)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stderr == ""
+    assert_watched()
     assert "The replies are canned, the prices are real" in shown.stdout
     for title in (sample.title for sample in stage.SAMPLES):
         assert title in shown.stdout

@@ -11,7 +11,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trio
 from tests.faults.cases import (
     CASES,
     Case,
@@ -41,6 +40,21 @@ async def collected(telemetry: Telemetry) -> dict[str, Any]:
             await asyncio.sleep(0)
         gc.collect()
     return telemetry.record()
+
+
+async def never(arrived: asyncio.Event) -> None:
+    """Say that the wire waits, and wait for ever."""
+    arrived.set()
+    await asyncio.Event().wait()
+
+
+async def cancelled_at(arrived: asyncio.Event, case: Case, client: Any) -> Transcript:
+    """A call that is cancelled once the wire waits."""
+    arrived.clear()
+    task = asyncio.ensure_future(call(case, client))
+    await arrived.wait()
+    task.cancel("enough")
+    return [await task]
 
 
 async def read(stream: Any, number: int) -> Transcript:
@@ -174,25 +188,22 @@ async def test_43_the_record_and_the_span_say_what_broke(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.asynchronous], ids=str)
 async def test_24_cancelled_before_the_first_byte(case: Case) -> None:
-    async def act(case: Case, client: Any) -> Transcript:
-        task = asyncio.ensure_future(call(case, client))
-        await asyncio.sleep(0.01)
-        task.cancel("enough")
-        return [await task]
+    arrived = asyncio.Event()
 
-    telemetry = await differential(case, Reply(before=lambda: asyncio.Event().wait()), act=act)
+    async def act(case: Case, client: Any) -> Transcript:
+        return await cancelled_at(arrived, case, client)
+
+    telemetry = await differential(case, Reply(before=lambda: never(arrived)), act=act)
     assert telemetry.record()["tokenomics.attempt.possibly_billed"] == 1
 
 
 @asynchronous
 async def test_24_cancelled_in_the_middle(case: Case) -> None:
-    pieces = [*case.pieces()[:2], lambda: asyncio.Event().wait(), *case.pieces()[2:]]
+    arrived = asyncio.Event()
+    pieces = [*case.pieces()[:2], lambda: never(arrived), *case.pieces()[2:]]
 
     async def act(case: Case, client: Any) -> Transcript:
-        task = asyncio.ensure_future(call(case, client))
-        await asyncio.sleep(0.02)
-        task.cancel("enough")
-        return [await task]
+        return await cancelled_at(arrived, case, client)
 
     telemetry = await differential(case, Reply(pieces, headers=SSE), act=act)
     record = await collected(telemetry)
@@ -204,17 +215,22 @@ async def test_24_cancelled_in_the_middle(case: Case) -> None:
 def test_25_a_cancel_scope_ends_a_stream(case: Case, backend: str) -> None:
     if backend == "trio" and case.has("asyncio_only"):
         pytest.skip("the client library itself runs on asyncio alone")
+    scopes: list[anyio.CancelScope] = []
 
     async def scoped(wire: Wire) -> Transcript:
         seen: Transcript = []
-        with anyio.move_on_after(0.02) as scope:
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
             async for chunk in await value(case.create(case.client(wire))):
                 seen.append(dumped(chunk))
         return [*seen, scope.cancelled_caught]
 
     def script() -> Wire:
-        never = {"asyncio": lambda: asyncio.Event().wait(), "trio": lambda: trio.Event().wait()}
-        return case.wire(Reply([*case.pieces()[:2], never[backend]], headers=SSE))
+        return case.wire(Reply([*case.pieces()[:2], waits], headers=SSE))
+
+    async def waits() -> None:
+        scopes[-1].cancel()
+        await anyio.sleep_forever()
 
     bare = anyio.run(scoped, script(), backend=backend)
     with instrumented() as telemetry:

@@ -106,7 +106,20 @@ def metric(
     return look
 
 
-GOOD = {"span": span(SPAN), "event": event(EVENT), "metric": metric(POINT)}
+def resource(attributes: Mapping[str, Any]) -> Callable[[Check], list[Finding]]:
+    def look(check: Check) -> list[Finding]:
+        return list(check.resource(attributes))
+
+    return look
+
+
+RESOURCE = {"service.name": "shop", "tokenomics.run.id": "run-1", "tokenomics.team.id": "search", "other": 1}
+GOOD = {
+    "span": span(SPAN),
+    "event": event(EVENT),
+    "metric": metric(POINT),
+    "resource": resource(RESOURCE),
+}
 
 PLANTED: list[tuple[str, Callable[[Check], list[Finding]]]] = [
     ("undeclared_signal", event(EVENT, name="tokenomics.usage.noted")),
@@ -133,6 +146,10 @@ PLANTED: list[tuple[str, Callable[[Check], list[Finding]]]] = [
     ("wrong_tier", metric({**POINT, "tokenomics.team.id": "search"})),
     ("wrong_tier", metric({**POINT, "gen_ai.response.id": "chatcmpl-1"})),
     ("wrong_tier", metric({**OWNED, "user.id": "u1"}, name="tokenomics.allocation.cost")),
+    ("undeclared_attribute", resource({**RESOURCE, "tokenomics.run": "run-1"})),
+    ("wrong_type", resource({**RESOURCE, "tokenomics.run.id": 1})),
+    ("wrong_tier", resource({**RESOURCE, "tokenomics.record.key": "openai:1"})),
+    ("wrong_tier", span({**SPAN, "tokenomics.run.id": "run-1"})),
     ("wrong_span", span(SPAN, name="POST /v1/chat/completions")),
     ("wrong_span", span(SPAN, kind=SpanKind.INTERNAL)),
     (
@@ -199,8 +216,16 @@ tracer = telemetry.tracer_provider.get_tracer("otel_tokenomics")
 tracer.start_span("chat", attributes={"tokenomics.cost.status": "whole"}).end()
 """
 
+UNAWARE = """
+from opentelemetry import metrics, trace
+meter = metrics.get_meter("otel_tokenomics")
+meter.create_counter("tokenomics.self.faults", "{fault}").add(1, {"tokenomics.cause": "planted"})
+trace.get_tracer("otel_tokenomics").start_span("chat", attributes={"tokenomics.cost.bound": "about"}).end()
+"""
+
 WRONG = f"""
-import subprocess, sys
+import os, subprocess, sys, sysconfig
+from pathlib import Path
 import pytest
 from opentelemetry.trace import SpanKind
 from tests.support.telemetry import Telemetry
@@ -213,6 +238,13 @@ def test_after_it():
 
 def test_a_process_emits():
     assert subprocess.run([sys.executable, "-c", {PLANT!r}], check=True)
+
+def test_an_instrumented_program_emits():
+    command = [Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument", sys.executable, "-c"]
+    none = {{f"OTEL_{{signal}}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}}
+    resource = {{"OTEL_RESOURCE_ATTRIBUTES": "tokenomics.squad=search"}}
+    environment = {{**os.environ, **none, **resource}}
+    assert subprocess.run([*command, {UNAWARE!r}], check=True, env=environment)
 
 @pytest.mark.partial_telemetry("plants a fault")
 def test_it_breaks_the_emission():
@@ -242,7 +274,10 @@ def test_the_test_that_emitted_it_fails(tmp_path: Path, workers: str) -> None:
     errors = {
         line.split("::")[1].split(" ")[0] for line in ran.stdout.splitlines() if line.startswith("ERROR ")
     }
-    assert errors == {"test_it_emits", "test_a_process_emits"}, ran.stdout + ran.stderr
+    emitted = {"test_it_emits", "test_a_process_emits", "test_an_instrumented_program_emits"}
+    assert errors == emitted, ran.stdout + ran.stderr
+    for what in ("tokenomics.cause", "tokenomics.cost.bound is 'about'", "resource: tokenomics.squad"):
+        assert what in ran.stdout
     assert "unknown_value: gen_ai.client.inference: tokenomics.cost.status is 'whole'" in ran.stdout
     assert "declared names were emitted" in ran.stdout
     assert ran.returncode == 1

@@ -62,6 +62,15 @@ class Check:
     seen: set[str] = field(default_factory=set)
     _known: dict[str, Attribute | None] = field(default_factory=dict)
 
+    def resource(self, attributes: Mapping[str, Any]) -> Iterator[Finding]:
+        """Findings of the resource of something that is ours: of it, only names of our own are looked at."""
+        for key, value in attributes.items():
+            attribute = self._attribute(key)
+            if self._is_ours(key):
+                yield from self._values("resource", "resource", {key: value})
+            elif attribute is not None and attribute.tier == "R":
+                self.seen.add(key)
+
     def span(self, span: Any) -> Iterator[Finding]:
         """Findings of a finished span. Of somebody else's span, only names of our own are looked at."""
         attributes = span.attributes or {}
@@ -138,9 +147,9 @@ class Check:
         return found
 
     def _used(self) -> Iterator[Attribute]:
-        """The attributes that this convention sets: those with a tier, except on the resource."""
+        """The attributes that this convention sets: those with a tier."""
         for attribute in self.registry.attributes.values():
-            if attribute.tier not in (None, "R") and not attribute.about.get("content"):
+            if attribute.tier is not None and not attribute.about.get("content"):
                 yield attribute
 
     def _is_ours(self, key: str) -> bool:
@@ -179,7 +188,7 @@ class Check:
                 yield Finding("undeclared_attribute", where, key)
                 continue
             self.seen.add(attribute.key)
-            if attribute.tier is None or not _allowed(attribute.tier, kind, where):
+            if not _allowed(attribute, kind, where):
                 yield Finding("wrong_tier", where, f"{key} is of tier {attribute.tier}")
             if not _of_type(value, attribute.value_type):
                 yield Finding(
@@ -203,9 +212,13 @@ def _instrument(data: Any) -> str:
     return {"Gauge": "gauge", "Histogram": "histogram"}.get(name, name)
 
 
-def _allowed(tier: str, kind: str, metric: str) -> bool:
+def _allowed(attribute: Attribute, kind: str, metric: str) -> bool:
+    """Whether it may stand there. On the resource an owner is that of every call of the process."""
+    tier = attribute.tier
     if kind == "metric":
         return tier == "M" or (tier in ("M2", "M3") and metric.startswith(_ALLOCATION))
+    if kind == "resource":
+        return tier == "R" or bool(attribute.about.get("owner"))
     return tier in _TIERS[kind]
 
 

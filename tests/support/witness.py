@@ -1,8 +1,8 @@
 """The live check at work: whatever any provider of any test emits is compared with the registry.
 
 The SDK's providers are watched from where they are made, so that no test has to take part. A test fails
-for what was emitted while it ran. A process that a test starts watches itself, if it imports this, and
-leaves what it found where `PLACE` says.
+for what was emitted while it ran. A process that a test starts watches itself, if it imports this or is
+started by `opentelemetry-instrument`, and leaves what it found where `PLACE` says.
 """
 
 from __future__ import annotations
@@ -22,11 +22,30 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from tests.support.live import Check, Finding
+from tests.support.live import SCOPE, Check, Finding
 from tools.semconv.registry import Registry, load
 
-PLACE: Final = "OTEL_TOKENOMICS_TEST_WITNESS"
-"""A folder. A process that a test starts leaves a file there for the test to read."""
+PLACE: Final = "TOKENOMICS_TEST_WITNESS"
+"""A folder. A process that a test starts leaves a file there for the test to read. Its name begins otherwise
+than OpenTelemetry's variables, which tests and the demo take out of the environment of what they start."""
+
+ENTRY: Final = "tests_of_tokenomics_watch"
+"""A module that `opentelemetry-instrument` loads as it looks for a distribution, before it makes providers.
+It finds none there and takes the next one, so that what it starts is as it would have been."""
+
+_LOADED: Final = """\
+import sys
+
+def watch():
+    sys.path.append({root!r})
+    try:
+        from tests.support.witness import install_in_child
+    finally:
+        sys.path.remove({root!r})
+    install_in_child()
+"""
+
+ROOT: Final = Path(__file__).parents[2]
 
 _REGISTRY: Final = "registry.pickle"
 
@@ -42,15 +61,20 @@ class Witness(SpanProcessor, LogRecordProcessor):
         self.findings: set[Finding] = set()
         self._told: set[Finding] = set()
         self._readers: list[tuple[weakref.ref[MeterProvider], InMemoryMetricReader]] = []
+        self._resource: Any = None
 
     def on_end(self, span: ReadableSpan) -> None:
         """A span ended."""
         self._add(lambda: self.check.span(span))
+        if span.instrumentation_scope is not None and span.instrumentation_scope.name == SCOPE:
+            self._told_by(span.resource)
 
     def on_emit(self, log_record: Any) -> None:
         """A log record was emitted."""
         scope = log_record.instrumentation_scope
         self._add(lambda: self.check.log(log_record.log_record, scope and scope.name))
+        if scope is not None and scope.name == SCOPE:
+            self._told_by(log_record.resource)
 
     def watch(self, provider: MeterProvider, reader: InMemoryMetricReader) -> None:
         """Metrics of a provider are collected when the test ends."""
@@ -81,6 +105,12 @@ class Witness(SpanProcessor, LogRecordProcessor):
         """Nothing waits."""
         return True
 
+    def _told_by(self, resource: Any) -> None:
+        """Something of ours has this resource; most often it is the one of before."""
+        if resource is not self._resource:
+            self._resource = resource
+            self._add(lambda: self.check.resource(resource.attributes))
+
     def _new(self, found: Iterable[Finding]) -> set[Finding]:
         """Totals live as long as the process: one that stays wrong is told once."""
         new = set(found) - self._told
@@ -98,6 +128,14 @@ class Witness(SpanProcessor, LogRecordProcessor):
             self.findings.update(look())
         except Exception as error:  # a witness must not be what a test trips over
             self.findings.add(Finding("crashed", "witness", f"{type(error).__name__}: {error}"))
+
+
+class LastReader(InMemoryMetricReader):
+    """Reads once more when its provider is shut down: a program's last call is told by then."""
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Read before the provider ends."""
+        self.get_metrics_data()
 
 
 _witness: list[Witness] = []
@@ -131,7 +169,7 @@ def _watch_meters(witness: Witness) -> None:
 
     @wraps(original)
     def init(self: Any, metric_readers: Any = (), *arguments: Any, **named: Any) -> None:
-        reader = InMemoryMetricReader()
+        reader = LastReader()
         original(self, [*metric_readers, reader], *arguments, **named)
         witness.watch(self, reader)
 
@@ -153,6 +191,11 @@ def report(witness: Witness) -> dict[str, list[Any]]:
     return {"findings": found, "seen": sorted(witness.check.seen)}
 
 
+def left(place: Path) -> list[dict[str, list[Any]]]:
+    """What processes that a test started have left and nobody has taken in."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in place.glob("*.json")]
+
+
 def read_children(witness: Witness, place: Path) -> None:
     """Take in what processes that a test started have left."""
     for path in place.glob("*.json"):
@@ -163,9 +206,19 @@ def read_children(witness: Witness, place: Path) -> None:
 
 
 def prepare(place: Path) -> None:
-    """Put the registry where processes that a test starts find it at once: reading it takes half a second."""
+    """Have processes that a test starts watch themselves.
+
+    The registry is put where they find it at once, since reading it takes half a second; and what
+    `opentelemetry-instrument` looks up is where it finds it.
+    """
     (place / _REGISTRY).write_bytes(pickle.dumps(install().check.registry))
+    (place / f"{ENTRY}.py").write_text(_LOADED.format(root=str(ROOT)), encoding="utf-8")
+    info = place / f"{ENTRY}-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {ENTRY}\nVersion: 0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[opentelemetry_distro]\n{ENTRY} = {ENTRY}:watch\n", "utf-8")
     os.environ[PLACE] = str(place)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(place), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def install_in_child() -> None:
@@ -173,11 +226,12 @@ def install_in_child() -> None:
     place = Path(os.environ.get(PLACE, ""))
     if not _witness and (place / _REGISTRY).is_file():
         registry = pickle.loads((place / _REGISTRY).read_bytes())
-        atexit.register(_leave, install(registry), place, os.getpid())
+        atexit.register(_leave, install(registry), place)
 
 
-def _leave(witness: Witness, place: Path, process: int) -> None:
-    if os.getpid() != process or not place.is_dir():
+def _leave(witness: Witness, place: Path) -> None:
+    """A process forked from this one does so, too, and tells anew what had been found before."""
+    if not place.is_dir():
         return
     path = place / f"{uuid.uuid4().hex}.part"
     path.write_text(json.dumps(report(witness)), encoding="utf-8")

@@ -1,12 +1,16 @@
-"""A process that makes a mixture of calls: `_calls.py LEDGER WRITER CALLS RATIO`.
+"""Processes that make a mixture of calls: `_calls.py FOLDER PROCESSES CALLS RATIO ...`.
 
-Most calls are settled at the real desk, with a response that is not read from a wire; some go through the
-real client libraries. Prints what each kind of telemetry says all of them cost.
+For each ratio of sampling, so many processes make so many calls each, into a ledger that they share. They
+are forked from one that has imported the client libraries and has no provider yet: what takes longest is
+done once. Most calls are settled at the real desk, with a response that is not read from a wire; some go
+through the real client libraries. Each leaves a file that says what each kind of telemetry says all of its
+calls cost.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +23,7 @@ from tests.faults.cases import CASES
 from tests.ledger._support import pipeline
 from tests.support import replies
 from tests.support.telemetry import Telemetry, instrumented
-from tests.support.wire import JSON, Reply, Wire
+from tests.support.wire import JSON, Reply
 
 from otel_tokenomics import attribute
 from otel_tokenomics.flow import late
@@ -31,6 +35,7 @@ from otel_tokenomics.telemetry.accounts import ACCOUNTS
 from otel_tokenomics.wiring.assembly import desk_of
 from otel_tokenomics.wiring.settings import Settings
 
+PLAIN = [case for case in CASES if str(case) in ("openai-sync-plain", "anthropic-sync-plain")]
 AMOUNT = "gen_ai.usage.cost.amount"
 SERVED = (
     ("openai", "gpt-4o-2024-08-06"),
@@ -111,13 +116,11 @@ def settle(desk: Desk, writer: str, number: int) -> None:
 
 def through_clients(telemetry: Telemetry, writer: str, calls: int) -> None:
     """Plain calls of the real client libraries, each with an id of its own."""
-    plain = [case for case in CASES if str(case) in ("openai-sync-plain", "anthropic-sync-plain")]
-    assert len(plain) == 2
     with instrumented(telemetry=telemetry):
-        for case in plain:
+        for case in PLAIN:
             body = replies.chat() if case.library == "openai" else replies.message()
             known = [replies.dumps({**body, "id": f"{writer}-{case}-{number}"}) for number in range(calls)]
-            client = case.client(Wire(*[Reply(one, headers=JSON) for one in known]))
+            client = case.client(case.wire(*[Reply(one, headers=JSON) for one in known]))
             for number in range(calls):
                 with attribute(team=f"team {number}"):
                     case.create(client)
@@ -143,12 +146,12 @@ def told(telemetry: Telemetry, spans: Spans) -> dict[str, Any]:
     }
 
 
-def main(path: Path, writer: str, calls: int, ratio: float) -> None:
-    """Make the calls, export everything, print."""
+def work(folder: Path, writer: str, calls: int, ratio: float) -> None:
+    """One process: make the calls, export everything, write what was told."""
     telemetry, spans = Telemetry(), Spans()
     telemetry.tracer_provider = TracerProvider(TraceIdRatioBased(ratio), shutdown_on_exit=False)
     telemetry.tracer_provider.add_span_processor(spans)
-    telemetry.logger_provider = pipeline(LedgerExporter(path))
+    telemetry.logger_provider = pipeline(LedgerExporter(folder / "ledger.sqlite3"))
     desk = desk_of(Settings(spans="own"), telemetry.providers)
     for number in range(1, calls + 1):
         with attribute(team=f"team {number % 250}", project=f"project {number % 7}"):
@@ -156,8 +159,31 @@ def main(path: Path, writer: str, calls: int, ratio: float) -> None:
     through_clients(telemetry, writer, 50)
     result = told(telemetry, spans)
     telemetry.logger_provider.shutdown()
-    print(json.dumps(result))
+    (folder / f"{writer}.json").write_text(json.dumps(result))
+
+
+def started(folder: Path, writer: str, calls: int, ratio: float) -> int:
+    """The id of a forked process at work."""
+    process = os.fork()
+    if process == 0:
+        work(folder, writer, calls, ratio)
+        sys.exit(0)
+    return process
+
+
+def main(place: Path, processes: int, calls: int, ratios: list[str]) -> None:
+    """Have the work done by real processes. Raises `SystemExit` when one of them failed."""
+    for case in PLAIN:
+        case.create(case.client(case.wire(case.reply())))
+    for ratio in ratios:
+        (place / ratio).mkdir()
+    running = [
+        started(place / ratio, f"w{number}", calls, float(ratio))
+        for ratio in ratios
+        for number in range(processes)
+    ]
+    sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) != 0 for process in running))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[2]
 CALLS = 10_000
 PROCESSES = 3
+ALL, THIN = "1.0", "0.01"
 
 
 @dataclass(frozen=True)
@@ -46,30 +48,40 @@ class Run:
         return [amount for one in self.told for amount in one["spans"]]
 
 
-def run(path: Path, ratio: float) -> Run:
-    """Three processes at once; each has its share of the calls."""
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The same calls twice: all spans sampled, and one in a hundred. Workers of one test run share them."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    place = shared / "mixed-calls"
+    with (shared / "mixed-calls.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            make(place)
+    return {ratio: read(place / ratio) for ratio in (ALL, THIN)}
+
+
+def make(place: Path) -> None:
+    """Have the calls made, by three processes at once each."""
+    place.mkdir()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     script = str(Path(__file__).with_name("_calls.py"))
-    commands = [
-        [sys.executable, script, str(path), f"w{n}", str(-(-CALLS // PROCESSES)), str(ratio)]
-        for n in range(PROCESSES)
-    ]
-    started = [
-        subprocess.Popen(one, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-        for one in commands
-    ]
-    told = []
-    for process in started:
-        out, err = process.communicate(timeout=250)
-        assert process.returncode == 0, err.decode()
-        told.append(json.loads(out))
-    return Run(told, total(path))
+    command = [sys.executable, script, str(place), str(PROCESSES), str(-(-CALLS // PROCESSES)), ALL, THIN]
+    ran = subprocess.run(command, capture_output=True, env=environment, timeout=250, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()
+
+
+def read(folder: Path) -> Run:
+    """What the processes left."""
+    told = [json.loads((folder / f"w{number}.json").read_text()) for number in range(PROCESSES)]
+    return Run(told, total(folder / "ledger.sqlite3"))
 
 
 @pytest.fixture(scope="module")
-def sampled(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def sampled(runs: dict[str, Run]) -> Run:
     """Every span is sampled."""
-    return run(tmp_path_factory.mktemp("all") / "ledger.sqlite3", 1.0)
+    return runs[ALL]
 
 
 def close(values: Iterable[float], femto: int) -> bool:
@@ -119,8 +131,8 @@ def test_the_mixture_overflows_and_has_calls_without_a_price(sampled: Run) -> No
     assert 0 < sampled.ledger.calls < CALLS + 300
 
 
-def test_a_sampler_changes_spans_alone(sampled: Run, tmp_path: Path) -> None:
-    thin = run(tmp_path / "ledger.sqlite3", 0.01)
+def test_a_sampler_changes_spans_alone(runs: dict[str, Run], sampled: Run) -> None:
+    thin = runs[THIN]
     assert len(thin.amounts()) < len(sampled.amounts()) / 20
     assert thin.ledger == sampled.ledger
     for cube in ("technical", "allocated"):

@@ -19,7 +19,7 @@ def start(
     """One application, instrumented from outside, its three signals sent to `endpoint` by gRPC."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "OTEL_SERVICE_NAME": "fleet",
         "OTEL_RESOURCE_ATTRIBUTES": "tokenomics.team.id=search,deployment.environment.name=test",
         "OTEL_TRACES_EXPORTER": "otlp",
