@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from openinference.semconv.trace import SpanAttributes
 from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.ledger._support import priced, record
 from tests.support.telemetry import Telemetry
 
 from otel_tokenomics.model.money import Line, unpriced
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.telemetry.compat import ALIASES, KEYS
+from otel_tokenomics.telemetry.metrics import Metrics, fold
 from otel_tokenomics.telemetry.spans import Spans
 from otel_tokenomics.wiring.settings import COMPATS
 
@@ -74,12 +77,20 @@ def test_openinference() -> None:
 
 
 def test_openlit() -> None:
-    """openlit/openlit, src/client/src/lib/platform/connectors/datasource/clickhouse/query-map.ts."""
+    """openlit/openlit: src/client/src/lib/platform/agents/materialize.ts sums this key of spans.
+
+    Its own pages read metrics of GPUs alone. The boards in its documentation that read the histogram of the
+    same name (docs/snippets/destinations) select `telemetry_sdk_name="openlit"`, which we never are: no copy
+    of the histogram would be seen there, so there is none.
+    """
     assert added(paid(), "openlit") == {"gen_ai.usage.cost": 31.0}
 
 
 def test_langfuse() -> None:
-    """langfuse/langfuse: packages/shared/src/server/otel/OtelIngestionProcessor.ts, `extractCostDetails`."""
+    """langfuse/langfuse: packages/shared/src/server/otel/OtelIngestionProcessor.ts, `extractCostDetails`.
+
+    It parses this key as JSON, and only without it takes `gen_ai.usage.cost` for the total.
+    """
     found = added(paid(), "langfuse")
     assert set(found) == {"langfuse.observation.cost_details"}
     details = json.loads(found["langfuse.observation.cost_details"])
@@ -88,7 +99,10 @@ def test_langfuse() -> None:
 
 
 def test_logfire() -> None:
-    """pydantic/pydantic-ai sets `operation.cost` on a model's span for Logfire."""
+    """pydantic/logfire, docs/guides/web-ui/llm-panels.md: its pages always take this key when it is present.
+
+    The backend's own code is not public, and was not seen.
+    """
     assert added(paid(), "logfire") == {"operation.cost": 31.0}
 
 
@@ -101,6 +115,40 @@ def test_litellm() -> None:
         "litellm.cost.cache_read": 2.0,
         "litellm.cost.cache_creation": 4.0,
     }
+
+
+def distributions(*, legacy: bool) -> dict[str, Any]:
+    """The histograms of one call as a reader gets them, by name."""
+    reader = InMemoryMetricReader()
+    metrics = Metrics(MeterProvider([reader], shutdown_on_exit=False), legacy)
+    metrics.record(paid(), None)
+    fold()
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = data.resource_metrics[0].scope_metrics[0].metrics
+    return {metric.name: metric for metric in found if hasattr(metric.data.data_points[0], "bucket_counts")}
+
+
+def test_legacy_token_usage() -> None:
+    """OpenTelemetry's metric of before September 2026, by the keys that boards select and split by."""
+    name = "gen_ai.client.token.usage"
+    metric = distributions(legacy=True)[name]
+    assert metric.unit == "{token}"
+    points = {point.attributes["gen_ai.token.type"]: point for point in metric.data.data_points}
+    assert {kind: (point.count, point.sum) for kind, point in points.items()} == {
+        "input": (1, 160),
+        "output": (1, 25),
+    }
+    assert {**points["input"].attributes} == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-5.4-mini",
+        "gen_ai.response.model": "gpt-5.4-mini-2026-03-01",
+        "gen_ai.token.type": "input",
+    }
+    bare = set(distributions(legacy=False))
+    assert name not in bare
+    assert set(distributions(legacy=True)) == {*bare, name}
 
 
 def test_cache_creation() -> None:

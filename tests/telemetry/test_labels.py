@@ -12,7 +12,7 @@ from tests.ledger._support import BUCKETS, priced, record
 from otel_tokenomics.model.call import Reading
 from otel_tokenomics.model.usage import Usage
 from otel_tokenomics.pricing.vendors import component_billed
-from otel_tokenomics.telemetry.labels import record_labels, tier_of
+from otel_tokenomics.telemetry.labels import modality_of, record_labels, tier_of, ttl_of
 
 USAGE = "gen_ai.usage."
 
@@ -133,3 +133,18 @@ def test_a_rejected_prediction_is_told_without_other_details() -> None:
 )
 def test_every_charge_has_a_component_of_the_convention(bucket: str, component: str) -> None:
     assert component_billed(bucket) == component
+
+
+@pytest.mark.parametrize(
+    ("bucket", "modality", "ttl"),
+    [
+        ("input", "unknown", "unknown"),
+        ("input.audio", "audio", "unknown"),
+        ("input.video", "unknown", "unknown"),
+        ("output.image@gpt-image-1.5", "image", "unknown"),
+        ("output@gpt-4.1", "unknown", "unknown"),
+        ("cache_write.1h@claude-opus-4.1", "unknown", "1h"),
+    ],
+)
+def test_the_detail_of_a_bucket_whatever_model_used_it(bucket: str, modality: str, ttl: str) -> None:
+    assert (modality_of(bucket), ttl_of(bucket)) == (modality, ttl)

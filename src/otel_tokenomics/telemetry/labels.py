@@ -197,7 +197,7 @@ def component_amounts(cost: Cost) -> dict[str, int]:
 
 def modality_of(bucket: str) -> str:
     """The modality of a token bucket, where the provider gives one and OpenTelemetry has a word for it."""
-    detail = bucket.partition(".")[2]
+    detail = bucket.partition("@")[0].partition(".")[2]
     return detail if detail in ("audio", "image", "text") else "unknown"
 
 
