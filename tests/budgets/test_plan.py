@@ -50,7 +50,7 @@ def test_everything_may_be_said() -> None:
     text = (
         '[store]\nurl = "redis://localhost/0"\ntimeout = "2s"\nlease = "0.5%"\nprocesses = 4\n'
         'shard = "tenant"\n'
-        '[budgets]\nmode = "observe"\nstore_down = "closed"\nraise_as = "client"\npresume = "input"\n'
+        '[budgets]\nmode = "observe"\nstore_down = "closed"\nraise_as = "ours"\npresume = "input"\n'
         'hold = "10m"\ninput_margin = 0\nimage_tokens = 900\noutput_tokens = 4096\ntool_calls = 3\n'
         '[[budget]]\nname = "each"\nmatch = { tenant = "*", model = ["gpt-5*", "o3"] }\n'
         'limit = "1000 requests"\nwindow = "rolling 24h"\nvelocity = "20 requests/minute"\n'
@@ -107,6 +107,11 @@ WRONG = [
     ('[store]\nshard = "tenant"\n' + BUDGET, 3, "does not match by tenant, by which store.shard divides"),
     ('[store]\nurl = "redis://h"\n' + BUDGET.replace("5 USD", "9007200 USD"), 5, "exact up to 9,007,199 USD"),
     ('[budgets]\nstore_down = "ignore"', 2, "it must be local, open or closed"),
+    (
+        '[budgets]\nraise_as = "client"',
+        2,
+        "no call could keep yet: take it out, and catch BudgetExceededError",
+    ),
     ("[budgets]\ninput_margin = -1", 2, "must be a whole number from 0"),
     ("budget = 5", 1, "budget must be tables: begin each with [[budget]]"),
     ("store = 5", 1, "store must be a table: begin it with [store]"),

@@ -28,6 +28,17 @@ from otel_tokenomics.model.usage import MISSING
 
 _MOST_ASKED = 64 << 10
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
+_OF_THE_BODY = (b"content-length", b"transfer-encoding")
+_CAP_PATHS = {
+    ("google_genai", "generateContent"): ("generationConfig", "maxOutputTokens"),
+    ("google_genai", "streamGenerateContent"): ("generationConfig", "maxOutputTokens"),
+    ("google_genai", "interactions"): ("generation_config", "max_output_tokens"),
+    ("mistralai", "conversations"): ("completion_args", "max_tokens"),
+    ("mistralai", "conversations/*"): ("completion_args", "max_tokens"),
+    ("ollama", "api/chat"): ("options", "num_predict"),
+    ("ollama", "api/generate"): ("options", "num_predict"),
+}
+"""Where an endpoint looks for the cap on its output; the others know `max_tokens`."""
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
@@ -92,8 +103,13 @@ class HttpMeter(StainlessMeter):
         return body_of(self._options, whole=True) or None
 
     def capped(self, request: Any, tokens: int) -> Any:
-        """The request as it is: its bytes are made already, and are the caller's."""
-        return request
+        """A copy of the request with this output cap in its body, under the name that the endpoint knows."""
+        body = with_cap(body_of(request, whole=True), cap_path(self._facts), tokens)
+        headers = [pair for pair in request.headers.raw if pair[0].lower() not in _OF_THE_BODY]
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return type(request)(
+            request.method, request.url, headers=headers, content=content, extensions=request.extensions
+        )
 
     def respond(self, word: Responded) -> None:
         """Read the body, or make ready for its lines. What is refused says nothing of usage."""
@@ -143,6 +159,20 @@ class ShapeDialect:
     def reading(self, told: Told, facts: Facts) -> Reading:
         """What all that was told comes to."""
         return Reading() if told.usage is None else self._read(told.usage)
+
+
+def cap_path(facts: Facts) -> tuple[str, ...]:
+    """The keys that lead to the output cap in the body of a request."""
+    return _CAP_PATHS.get((facts.flavor, facts.route), ("max_tokens",))
+
+
+def with_cap(body: Mapping[str, Any], path: tuple[str, ...], tokens: int) -> dict[str, Any]:
+    """A copy of a body with a value at the end of a path; nothing of the body is changed."""
+    name, *inner = path
+    if not inner:
+        return {**body, name: tokens}
+    within = body.get(name)
+    return {**body, name: with_cap(within if isinstance(within, dict) else {}, tuple(inner), tokens)}
 
 
 def body_of(request: Any, whole: bool = False) -> Mapping[str, Any]:

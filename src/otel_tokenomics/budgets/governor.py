@@ -230,6 +230,8 @@ class Governor:
             if part.enforced and part.budget.unbounded_output == "refuse":
                 why = "it names no output cap, and unbounded_output is refuse: set max_tokens"
                 raise self._error(part, "unbounded_output", why)
+        if asked.body is None:
+            return None  # Nobody can put a cap into what is not in memory: it may take the model's maximum.
         caps = [part.budget.clamp for part in parts if part.enforced and part.budget.clamp is not None]
         return min(caps) if caps else None
 

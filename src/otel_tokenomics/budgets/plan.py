@@ -102,7 +102,7 @@ def plan_of(document: Document) -> Plan:
         store=store,
         mode=cast(Mode, defaults.choice("mode", MODES, "enforce")),
         store_down=cast(StoreDown, defaults.choice("store_down", ("local", "open", "closed"), "local")),
-        raise_as=defaults.choice("raise_as", ("ours", "client"), "ours"),
+        raise_as=_raise_as(defaults),
         presume=defaults.choice("presume", ("full", "input", "nothing"), "full"),
         hold=_seconds(defaults, "hold", 900),
         input_margin=_count(defaults, "input_margin", 10, least=0),
@@ -111,6 +111,15 @@ def plan_of(document: Document) -> Plan:
         tool_calls=_count(defaults, "tool_calls", 10, least=0),
         path=document.path,
     )
+
+
+def _raise_as(defaults: Table) -> str:
+    if defaults.values.get("raise_as") == "client":
+        defaults.refuse(
+            "raise_as",
+            "is 'client', which no call could keep yet: take it out, and catch BudgetExceededError",
+        )
+    return defaults.choice("raise_as", ("ours",), "ours")
 
 
 def _single(document: Document, name: str, keys: tuple[str, ...]) -> Table:

@@ -69,7 +69,11 @@ def fitted_output(
         for part, line, balance in zip(parts, lines, answer.balances, strict=True)
         if line.limit != UNLIMITED and balance.spent + balance.held + line.amount > line.limit
     ]
-    if not tight or not all(part.budget.fit and part.unit != "request" for part in tight):
+    if (
+        asked.body is None
+        or not tight
+        or not all(part.budget.fit and part.unit != "request" for part in tight)
+    ):
         return None
     left = room(parts, lines, answer)
     low, high = max(part.budget.least_output for part in tight), need.output_tokens

@@ -21,9 +21,21 @@ Count = Callable[[str], int]
 MostOutput = Callable[[Facts], int | None]
 
 GENERATING = frozenset({"chat", "text_completion", "generate_content"})
-_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens", "maxTokens")
-_NESTED = ("inferenceConfig", "generationConfig", "generation_config", "config")
-_HIDDEN = ("previous_response_id", "conversation", "prompt_id")
+_CAPS = (
+    "max_completion_tokens",
+    "max_output_tokens",
+    "max_tokens",
+    "maxOutputTokens",
+    "maxTokens",
+    "num_predict",
+)
+_NESTED = (
+    *("inferenceConfig", "generationConfig", "generation_config", "config", "completion_args", "options"),
+)
+_HIDDEN = (
+    *("previous_response_id", "conversation", "prompt_id", "cachedContent", "previous_interaction_id"),
+)
+_CHOICES = ("n", "best_of", "candidateCount")
 _WRITES_BY_ITSELF = frozenset({"openai", "azure.ai.openai"})
 """Providers that write to their prompt cache unasked, and may charge for it."""
 _PER_PART = 8
@@ -85,7 +97,8 @@ class Estimate:
         seen = walk(asked.body or {}, keep=count is not None)
         images = seen.images * self._image_tokens(asked.facts)
         n_in = self._counted(seen, count) + seen.parts * _PER_PART + images
-        if any((asked.body or {}).get(key) for key in _HIDDEN):
+        unseen = asked.body is None and asked.facts.operation in GENERATING
+        if unseen or any((asked.body or {}).get(key) for key in _HIDDEN):
             n_in += self._plan.output_tokens
         out, capped = self._output(asked, cap)
         cost, why = self._cost(asked, seen, n_in, out)
@@ -116,7 +129,7 @@ class Estimate:
             return 0, True
         body = asked.body or {}
         given = output_cap(body) if cap is None else cap
-        choices = [body.get(key) for key in ("n", "best_of")]
+        choices = [part.get(key) for part in _parts(body) for key in _CHOICES]
         times = max([1, *[n for n in choices if isinstance(n, int)]])
         if given is not None:
             return given * times, True
@@ -151,12 +164,17 @@ class Estimate:
 
 def output_cap(body: Mapping[str, Any]) -> int | None:
     """The output cap that a request names, by any of its names."""
-    for part in (body, *[inner for name in _NESTED if isinstance(inner := body.get(name), Mapping)]):
+    for part in _parts(body):
         for key in _CAPS:
             value = part.get(key)
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
                 return value
     return None
+
+
+def _parts(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The objects of a request that may hold its settings."""
+    return [body, *[inner for name in _NESTED if isinstance(inner := body.get(name), Mapping)]]
 
 
 def _variants(asked: Asked, seen: _Seen, n_in: int, out: int) -> Iterator[tuple[str | None, dict[str, int]]]:
