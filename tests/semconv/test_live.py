@@ -195,7 +195,7 @@ def test_a_name_that_nothing_emits_needs_a_reason() -> None:
     assert ("never_emitted", COST) in gaps
     assert ("never_emitted", "tokenomics.cost.status=partial") in gaps
     assert ("never_emitted", "tokenomics.cost.status=complete") not in gaps
-    assert "tokenomics.budget.check" not in {where for _, where in gaps}
+    assert "tokenomics.routing.selection" not in {where for _, where in gaps}
 
 
 def test_a_reason_that_no_longer_holds_is_found() -> None:
