@@ -20,6 +20,7 @@ from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.tables import Document
+from otel_tokenomics.telemetry.budgets import BudgetEvents
 from otel_tokenomics.telemetry.events import UsageEvents
 from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
@@ -43,7 +44,8 @@ class House:
         self.wire = Wire(*(script or (ANSWER,)), library=http_library("openai"))
         self.telemetry = Telemetry()
         providers = self.telemetry.providers
-        gate = governing.gate_of(plan_of(document), None, assembly.pricer_of(None))
+        events = BudgetEvents(providers["logger_provider"])
+        gate = governing.gate_of(plan_of(document), None, assembly.pricer_of(None), events)
         assert gate is not None
         self.gate = gate
         teller = OpenTelemetryTeller(

@@ -267,3 +267,22 @@ def test_a_wrong_configuration_allows_nothing(url: str) -> None:
             create(house.client())
         governor.plan = replace(governor.plan, mode="observe")
         create(house.client())
+
+
+def test_a_check_that_does_not_allow_is_told(url: str) -> None:
+    with governed(named("0.0012 USD", "warn_at = [0.1]"), url) as house:
+        client = house.client()
+        create(client)
+        with pytest.raises(BudgetExceededError):
+            create(client)
+        logs = [log.log_record for log in house.telemetry.log_exporter.get_finished_logs()]
+        checks = [log for log in logs if log.event_name == "tokenomics.budget.check"]
+        told = [dict(check.attributes or {}) for check in checks]
+        assert [each["tokenomics.budget.decision"] for each in told] == ["warn", "deny"]
+        assert [check.severity_text for check in checks] == ["INFO", "WARN"]
+        assert told[1]["tokenomics.budget.name"] == "life"
+        assert told[1]["tokenomics.budget.scope"] == "organization"
+        assert told[1]["tokenomics.budget.period"] == "lifetime"
+        assert told[1]["tokenomics.budget.limit"] == 0.0012
+        assert told[1]["tokenomics.budget.consumed"] == COST / 1e9
+        assert told[1]["gen_ai.usage.cost.currency"] == "USD"

@@ -107,23 +107,26 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     pricer = pricer_of(settings.prices)
     desk = Desk(pricer, teller, _who(settings.attribution), estimator)
     if settings.budgets is not None or runs.ENVIRONMENT in os.environ:
-        _govern(weakref.ref(desk), settings)
+        _govern(weakref.ref(desk), settings, providers.get("logger_provider"))
     else:
         # Only who opens a run with a budget pays for importing what holds it.
-        runs.wanted.append(partial(_govern, weakref.ref(desk), settings))
+        runs.wanted.append(partial(_govern, weakref.ref(desk), settings, providers.get("logger_provider")))
     return desk
 
 
-def _govern(asked: weakref.ref[Desk], settings: Settings) -> None:
+def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any) -> None:
     """Give a desk what holds budgets."""
     from otel_tokenomics.budgets.plan import Plan
+    from otel_tokenomics.telemetry.budgets import BudgetEvents
     from otel_tokenomics.wiring.governing import gate_of
 
     desk = asked()
     if desk is not None:
         plan, mode = settings.budgets or Plan(), settings.budget_mode
         pricer = pricer_of(settings.prices)
-        desk.budgets = gate_of(plan, mode, pricer, for_runs=settings.budgets is None)
+        desk.budgets = gate_of(
+            plan, mode, pricer, BudgetEvents(logger_provider), for_runs=settings.budgets is None
+        )
 
 
 @lru_cache(maxsize=16)
