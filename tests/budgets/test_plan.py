@@ -52,6 +52,7 @@ def test_everything_may_be_said() -> None:
         'shard = "tenant"\n'
         '[budgets]\nmode = "observe"\nstore_down = "closed"\nraise_as = "ours"\npresume = "input"\n'
         'hold = "10m"\ninput_margin = 0\nimage_tokens = 900\noutput_tokens = 4096\ntool_calls = 3\n'
+        'trust_baggage = ["tenant"]\n'
         '[[budget]]\nname = "each"\nmatch = { tenant = "*", model = ["gpt-5*", "o3"] }\n'
         'limit = "1000 requests"\nwindow = "rolling 24h"\nvelocity = "20 requests/minute"\n'
         'loop = { calls = 5, within = "30s" }\nunbounded_output = "clamp:8192"\nmode = "enforce"\n'
@@ -61,6 +62,7 @@ def test_everything_may_be_said() -> None:
     (budget,) = made.budgets
     assert (made.store.lease, made.store.processes, made.store.timeout) == (5000, 4, 2)
     assert (made.mode, made.store_down, made.presume, made.hold) == ("observe", "closed", "input", 600)
+    assert made.trust_baggage == ("tenant",)
     assert budget.velocity == (Amount("request", 20), Window("rolling", 60))
     assert budget.loop is not None and (budget.loop.calls, budget.loop.seconds) == (5, 30)
     assert (budget.unbounded_output, budget.clamp, budget.fit) == ("clamp", 8192, True)
@@ -112,6 +114,7 @@ WRONG = [
         2,
         "no call could keep yet: take it out, and catch BudgetExceededError",
     ),
+    ('[budgets]\ntrust_baggage = ["tenent"]', 2, "(did you mean tenant?)"),
     ("[budgets]\ninput_margin = -1", 2, "must be a whole number from 0"),
     ("budget = 5", 1, "budget must be tables: begin each with [[budget]]"),
     ("store = 5", 1, "store must be a table: begin it with [store]"),

@@ -27,7 +27,7 @@ from otel_tokenomics.model.tables import Document, FileError, Table, either, nea
 STORE = ("url", "timeout", "lease", "processes", "shard")
 DEFAULTS = (
     *("mode", "store_down", "raise_as", "presume", "hold", "input_margin", "image_tokens"),
-    *("output_tokens", "tool_calls"),
+    *("output_tokens", "tool_calls", "trust_baggage"),
 )
 KEYS = (
     *("name", "match", "limit", "window", "timezone", "warn_at", "on_unpriced", "unbounded_output"),
@@ -65,6 +65,7 @@ class Plan:
     `hold` is how many seconds a hold lives before it is settled in full. `input_margin` is by how many per
     cent a local count of input tokens is raised. `image_tokens`, `output_tokens` and `tool_calls` are what is
     assumed for an image, a model whose most output is not known, and a tool that runs at the provider.
+    `trust_baggage` names the owners that baggage may say: of any other, what came with a request is a claim.
     `broken` is why the file could not be read: a limit that cannot be read is not the same as no limit.
     """
 
@@ -79,6 +80,7 @@ class Plan:
     image_tokens: int | None = None
     output_tokens: int = 128_000
     tool_calls: int = 10
+    trust_baggage: tuple[str, ...] = ()
     path: Path | None = None
     broken: str | None = None
 
@@ -109,8 +111,19 @@ def plan_of(document: Document) -> Plan:
         image_tokens=defaults.whole("image_tokens", 1) if "image_tokens" in defaults.values else None,
         output_tokens=defaults.whole("output_tokens", 128_000),
         tool_calls=_count(defaults, "tool_calls", 10, least=0),
+        trust_baggage=_trusted(defaults),
         path=document.path,
     )
+
+
+def _trusted(defaults: Table) -> tuple[str, ...]:
+    named = defaults.texts("trust_baggage", '["tenant"]')
+    for name in named:
+        if name not in OWNERS:
+            defaults.refuse(
+                "trust_baggage", f"names {name!r}; it may name {either(OWNERS)}{nearest(name, OWNERS)}"
+            )
+    return named
 
 
 def _raise_as(defaults: Table) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from otel_tokenomics.attribution import ambient, runs
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
-from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.attribution import OWNERS, UNATTRIBUTED, Attribution
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.model.text import clean
@@ -125,7 +125,12 @@ def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any) 
         plan, mode = settings.budgets or Plan(), settings.budget_mode
         pricer = pricer_of(settings.prices)
         desk.budgets = gate_of(
-            plan, mode, pricer, BudgetEvents(logger_provider), for_runs=settings.budgets is None
+            plan,
+            mode,
+            pricer,
+            BudgetEvents(logger_provider),
+            for_runs=settings.budgets is None,
+            trusted=_who(settings.attribution, plan.trust_baggage),
         )
 
 
@@ -174,15 +179,18 @@ def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
     return price(facts, reading, at_ns, current())
 
 
-def _who(defaults: Mapping[str, str]) -> Callable[[], Attribution]:
-    """Who pays, the nearest claim first: code, then baggage, then settings, then the resource."""
+def _who(defaults: Mapping[str, str], carriers: Collection[str] = OWNERS) -> Callable[[], Attribution]:
+    """Who pays, the nearest claim first: code, then baggage, then settings, then the resource.
+
+    `carriers` are the owners that are taken from baggage.
+    """
     standing = _from_names(OTELResourceDetector().detect().attributes)
     standing = Attribution.of({owner: clean(value) for owner, value in defaults.items()}).over(standing)
 
     def who() -> Attribution:
         claimed = ambient.current()
         carried = baggage.get_all()
-        below = _from_names(carried).over(standing) if carried else standing
+        below = _from_names(carried, carriers).over(standing) if carried else standing
         if claimed is UNATTRIBUTED:
             return below
         return claimed if below == UNATTRIBUTED else claimed.over(below)
@@ -190,8 +198,9 @@ def _who(defaults: Mapping[str, str]) -> Callable[[], Attribution]:
     return who
 
 
-def _from_names(labels: Mapping[str, Any]) -> Attribution:
-    return Attribution.of({owner: clean(labels.get(name)) for owner, name in names.OWNER_ATTRIBUTES.items()})
+def _from_names(labels: Mapping[str, Any], owners: Collection[str] = OWNERS) -> Attribution:
+    known = {owner: name for owner, name in names.OWNER_ATTRIBUTES.items() if owner in owners}
+    return Attribution.of({owner: clean(labels.get(name)) for owner, name in known.items()})
 
 
 def disabled() -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -47,10 +47,12 @@ def gate_of(
     listener: Listener | None = None,
     *,
     for_runs: bool = False,
+    trusted: Callable[[], Attribution] | None = None,
 ) -> Gate | None:
     """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process.
 
-    `for_runs`: there are runs with a budget, so that a plan without any is of use.
+    `for_runs`: there are runs with a budget, so that a plan without any is of use. `trusted` says who pays as
+    far as that may spend a budget; without it everything that a call's attribution says may.
     """
     if mode is not None:
         plan = replace(plan, mode=cast(Mode, mode))
@@ -59,7 +61,8 @@ def gate_of(
     key = (plan, budgets_path(os.environ))
     if key not in _governors:
         _governors[key] = _governor(plan, key[1], pricer, listener)
-    return Gate(_governors[key], owner)
+    whose = owner if trusted is None else lambda _: owner(trusted())
+    return Gate(_governors[key], whose)
 
 
 def _governor(plan: Plan, path: Path, pricer: Pricer, listener: Listener | None) -> Governor:
