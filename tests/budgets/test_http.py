@@ -17,7 +17,7 @@ from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.http import cap_path, with_cap
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.budgets.plan import Plan
-from otel_tokenomics.budgets.worst import Asked, Estimate, output_cap
+from otel_tokenomics.budgets.worst import Asked, Estimate, output_cap, walk
 from otel_tokenomics.flow import guard
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.wiring.assembly import pricer_of
@@ -101,3 +101,11 @@ def test_candidates_multiply_the_cap_and_what_is_not_in_memory_is_presumed_large
     assert estimate.need(Asked(facts, {"generationConfig": config}, 0)).output_tokens == 300
     unseen = estimate.need(Asked(facts, None, 0))
     assert (unseen.input_tokens, unseen.output_tokens, unseen.capped) == (9000 + 8, 9000, False)
+
+
+@pytest.mark.parametrize("file", [{"data": "x" * 900}, {"fileUri": "gs://b/x.png"}])
+def test_a_picture_in_googles_contents_counts_as_one_whatever_its_bytes(file: dict[str, str]) -> None:
+    part = {"inlineData" if "data" in file else "fileData": {"mimeType": "image/png", **file}}
+    seen = walk({"contents": [{"role": "user", "parts": [{"text": "dig"}, part]}]}, keep=False)
+    assert seen.images == 1
+    assert seen.size < 100

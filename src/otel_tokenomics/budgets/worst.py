@@ -38,6 +38,7 @@ _HIDDEN = (
 _CHOICES = ("n", "best_of", "candidateCount")
 _WRITES_BY_ITSELF = frozenset({"openai", "azure.ai.openai"})
 """Providers that write to their prompt cache unasked, and may charge for it."""
+_FILES = ("inlineData", "fileData", "inline_data", "file_data")
 _PER_PART = 8
 """Tokens that a chat format adds around a message, a tool or a part of one, at most."""
 _PER_NUMBER = 8
@@ -216,7 +217,7 @@ def _walk(node: Any, seen: _Seen) -> None:
 
 def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
     seen.parts += 1
-    kind = node.get("type")
+    kind = node.get("type") or _media_type(node)
     if isinstance(kind, str) and "image" in kind:
         seen.images += 1
         return
@@ -227,6 +228,12 @@ def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
             seen.writes = True
             seen.long_writes = seen.long_writes or value.get("ttl") == "1h"
         _walk(value, seen)
+
+
+def _media_type(node: dict[Any, Any]) -> Any:
+    """What kind of file a part of Google's contents holds or names: its size says little of its tokens."""
+    found: dict[Any, Any] = next((node[key] for key in _FILES if isinstance(node.get(key), dict)), {})
+    return found.get("mimeType") or found.get("mime_type")
 
 
 def _dicts(value: Any) -> Iterable[dict[str, Any]]:
