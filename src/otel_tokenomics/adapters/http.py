@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from otel_tokenomics.adapters.hosts import Hosts
@@ -115,12 +116,16 @@ class HttpMeter(StainlessMeter):
         """Read the body, or make ready for its lines. What is refused says nothing of usage."""
         if word.response.status_code >= 400:
             return
-        super().respond(word)
         kind = str(word.response.headers.get("content-type") or "").lower()
-        if word.body_follows and (self._lines is not None or "ndjson" in kind):
+        # A stream that a hook of the application's has read already is in memory.
+        held = not word.body_follows and ("stream" in kind or "ndjson" in kind)
+        super().respond(replace(word, body_follows=True) if held else word)
+        if (held or word.body_follows) and (self._lines is not None or "ndjson" in kind):
             self._body = None
             prefix = b"{" if "json" in kind else self._prefix
             self._lines = UsageLines(self._needle, prefix)
+        if held:
+            self.feed(word.response.content)
 
     def skim(self, data: bytes) -> bool:
         """As ever, but not past a needle of its own."""

@@ -45,7 +45,7 @@ class Bill:
         self, facts: Facts, reading: Reading, status: int | None, error: BaseException | None
     ) -> Verdict:
         """Whether this response is billed now, later, or not by this sight of it."""
-        if status is None or status >= 400:
+        if status is None or status >= 300:
             return Verdict.NOT_BILLED
         if facts.billing == "free":
             return Verdict.NOT_BILLED if error is not None else Verdict.BILLED

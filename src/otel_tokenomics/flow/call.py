@@ -61,6 +61,11 @@ class Call:
             self.request, self.veils = sent.request, meter.veils
 
     @property
+    def over(self) -> bool:
+        """Whether it is settled: a task that it left behind may make calls of its own."""
+        return self._flow is None
+
+    @property
     def waits(self) -> bool:
         """Whether `hold` may wait for a disk or a network."""
         return self._desk.budgets is not None and self._desk.budgets.waits

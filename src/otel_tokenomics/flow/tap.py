@@ -2,7 +2,8 @@
 
 The client libraries read every streamed body through the response's own `iter_bytes` or `aiter_bytes` and
 end it with `close` or `aclose`, whatever the application does: reads to the end, breaks, cancels, or takes
-the raw response. So those four names are covered on the one response object, and uncovered at its end.
+the raw response. So those four names are covered on the one response object, over whatever somebody else
+covered them with, and uncovered at its end.
 The covers hold the response, as the client libraries' own stream objects hold themselves: a stream that is
 dropped before its end is found by the garbage collector, and its call settled then.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.flow import late
@@ -27,29 +28,31 @@ _open: weakref.WeakSet[Call] = weakref.WeakSet()
 
 def install(response: Any, call: Call) -> None:
     """Cover `response`. Every byte it yields and its end are told to `call`."""
-    kind = type(response)
+    below = {name: getattr(response, name) for name in _COVERED}
+    earlier = {name: cover for name, cover in below.items() if name in vars(response)}
     veil = Veil() if call.veils else None
 
     def iter_bytes(*args: Any, **kwargs: Any) -> Iterator[bytes]:
-        return _tapped(kind.iter_bytes(response, *args, **kwargs), call, veil)
+        return _tapped(below["iter_bytes"](*args, **kwargs), call, veil)
 
     def aiter_bytes(*args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
-        return _atapped(kind.aiter_bytes(response, *args, **kwargs), call, veil)
+        return _atapped(below["aiter_bytes"](*args, **kwargs), call, veil)
 
     def close(*args: Any, **kwargs: Any) -> Any:
         try:
-            return kind.close(response, *args, **kwargs)
+            return below["close"](*args, **kwargs)
         finally:
-            _closed(response, call)
+            _closed(response, call, earlier)
 
     async def aclose(*args: Any, **kwargs: Any) -> Any:
         try:
-            return await kind.aclose(response, *args, **kwargs)
+            return await below["aclose"](*args, **kwargs)
         finally:
-            _closed(response, call)
+            _closed(response, call, earlier)
 
-    vars(response).update(iter_bytes=iter_bytes, aiter_bytes=aiter_bytes, close=close, aclose=aclose)
     watch(call)
+    # Last, for what fails is done again: covers over our own would tell everything twice.
+    vars(response).update(iter_bytes=iter_bytes, aiter_bytes=aiter_bytes, close=close, aclose=aclose)
 
 
 def watch(call: Call) -> None:
@@ -114,12 +117,13 @@ def _broken(call: Call, error: BaseException) -> None:
         fault("tap.broken", trouble)
 
 
-def _closed(response: Any, call: Call) -> None:
+def _closed(response: Any, call: Call, earlier: Mapping[str, Any]) -> None:
     try:
         call.end(error=_in_flight())
         _open.discard(call)
         for name in _COVERED:
             vars(response).pop(name, None)
+        vars(response).update(earlier)
     except Exception as error:
         fault("tap.closed", error)
 

@@ -1,30 +1,34 @@
 """The seam at the HTTP library: `send` of httpx and httpx2, for client libraries without a better one.
 
-It is patched once for all of them, when the first is imported. A request is a call if its `User-Agent` is
-that of a library that is instrumented; what is sent inside another call is none, for that call hears of it.
-Each attempt is a call of its own, since what retries is above; one that was refused is never billed.
+It is patched once for all of them: when the first is imported, or with the HTTP library if that comes later.
+A request is a call if its `User-Agent` is that of a library that is instrumented; what is sent inside another
+call is none, for that call hears of it. Each attempt is a call of its own, since what retries is above; one
+that was refused is never billed.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import wrapt
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.flow.drivers import adrive, drive
-from otel_tokenomics.flow.guard import fault
+from otel_tokenomics.flow.guard import fault, guarded, log
+from otel_tokenomics.wiring.stainless import holds
 
 HTTP = ("httpx", "httpx2")
 CLASSES = ("Client", "AsyncClient")
-_open: dict[str, tuple[str, Adapter, Desk]] = {}
+_open: dict[str, tuple[re.Pattern[str], Adapter, Desk]] = {}
 """The libraries that are recorded: their sign, who reads them, where their calls go."""
+_hooked: set[str] = set()
 _points: list[tuple[type, Any, Any]] = []
 
 
@@ -42,7 +46,8 @@ class Seam:
     def open(self, adapter: Adapter, desk: Desk) -> None:
         """Record calls from now on."""
         sign: str = adapter.sign  # type: ignore[attr-defined]
-        _open[self.library] = sign, adapter, desk
+        # A product's name begins a word: `mycohere/1.0` is somebody else's.
+        _open[self.library] = re.compile(rf"(?<![^\s;,(]){re.escape(sign)}"), adapter, desk
 
     def close(self) -> None:
         """Record no more calls; the last library to go restores what is still ours to restore."""
@@ -51,21 +56,38 @@ class Seam:
             _points[:] = [point for point in reversed(_points) if not _restored(*point)]
 
     def patch(self, module: Any) -> None:
-        """Wrap `send` in the HTTP libraries that are there, now that the client library is imported."""
+        """Wrap `send` in the HTTP libraries: now, or once the application imports one of its own choice."""
         if not self.active:
             return
         for library in HTTP:
-            for name in CLASSES:
-                owner = getattr(sys.modules.get(library), name, None)
-                if owner is not None and not any(point[0] is owner for point in _points):
-                    _wrap(owner)
+            if library in _hooked:
+                _imported(sys.modules.get(library))
+            else:
+                # The hook runs at once if the library is there already.
+                _hooked.add(library)
+                wrapt.register_post_import_hook(_imported, library)
+
+
+def _imported(module: Any) -> None:
+    with guarded("patch.http"):
+        for name in CLASSES:
+            owner = getattr(module, name, None)
+            if owner is not None and _open:
+                _wrap(owner)
 
 
 def _wrap(owner: Any) -> None:
-    original = vars(owner)["send"]
-    wrapper = _send(original)
+    current = vars(owner).get("send")
+    if current is None:
+        log.warning(
+            "%s.%s has no `send`: calls through it are not recorded", owner.__module__, owner.__name__
+        )
+        return
+    if any(point[0] is owner and holds(current, point[2]) for point in _points):
+        return
+    wrapper = _asend(current) if owner.__name__.startswith("Async") else _send(current)
     owner.send = wrapper
-    _points.append((owner, original, wrapper))
+    _points.append((owner, current, wrapper))
 
 
 def _restored(owner: Any, original: Any, wrapper: Any) -> bool:
@@ -75,26 +97,31 @@ def _restored(owner: Any, original: Any, wrapper: Any) -> bool:
     return True
 
 
+# The wrappers below bind the original as the client would find it, and call nothing of ours outside a `try`.
+
+
 def _send(original: Any) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(inspect.unwrap(original)):
-
-        @functools.wraps(original)
-        async def asend(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            bound, call = original.__get__(client, type(client)), _begin(client, request, kwargs)
-            if call is None:
-                return await bound(request, *args, **kwargs)
-            return await adrive(_aheard(bound, call), call, None, args, kwargs)
-
-        return asend
-
     @functools.wraps(original)
     def send(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        bound, call = original.__get__(client, type(client)), _begin(client, request, kwargs)
+        call = _begin(client, request, kwargs)
+        bound = original.__get__(client, type(client))
         if call is None:
             return bound(request, *args, **kwargs)
         return drive(_heard(bound, call), call, None, args, kwargs)
 
     return send
+
+
+def _asend(original: Any) -> Callable[..., Any]:
+    @functools.wraps(original)
+    async def asend(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        call = _begin(client, request, kwargs)
+        bound = original.__get__(client, type(client))
+        if call is None:
+            return await bound(request, *args, **kwargs)
+        return await adrive(_aheard(bound, call), call, None, args, kwargs)
+
+    return asend
 
 
 def _heard(bound: Callable[..., Any], call: Call) -> Callable[..., Any]:
@@ -121,11 +148,12 @@ def _aheard(bound: Callable[..., Any], call: Call) -> Callable[..., Any]:
 
 def _begin(client: Any, request: Any, kwargs: dict[str, Any]) -> Call | None:
     try:
-        if CURRENT.get() is not None:
+        outer = CURRENT.get()
+        if outer is not None and not outer.over:
             return None
         agent = request.headers.get("user-agent") or ""
         for sign, adapter, desk in tuple(_open.values()):
-            if sign in agent:
+            if sign.search(agent):
                 return _call(client, request, adapter, desk, bool(kwargs.get("stream")))
     except Exception as error:
         fault("seam.request", error)

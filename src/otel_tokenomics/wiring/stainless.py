@@ -90,7 +90,7 @@ class Seam:
 
     def _wrap(self, owner: type, name: str, make: Callable[[Any], Any]) -> None:
         current = vars(owner).get(name)
-        if any(point[:2] == (owner, name) and _holds(current, point[3]) for point in self._points):
+        if any(point[:2] == (owner, name) and holds(current, point[3]) for point in self._points):
             return
         original = vars(owner)[name] if name in vars(owner) else getattr(owner, name)
         wrapper = make(original)
@@ -179,7 +179,7 @@ def _heirs(owner: type[Any]) -> Iterator[type[Any]]:
         yield from _heirs(heir)
 
 
-def _holds(function: Any, wrapper: Any) -> bool:
+def holds(function: Any, wrapper: Any) -> bool:
     """Whether `wrapper` is somewhere in a chain of wrappers.
 
     One that hides it may lead to a second wrapper of ours. That does no harm: what is told already is not
