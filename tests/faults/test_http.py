@@ -84,7 +84,8 @@ async def test_a_client_with_a_send_of_its_own(case: Case) -> None:
 @own_client
 async def test_a_transport_that_asks_another_client_counts_once(case: Case) -> None:
     def make(base: Any, transport: Any) -> Any:
-        inner, module = base(transport=transport), importlib.import_module(case.kit.http)
+        inner = base(transport=transport)
+        module: Any = importlib.import_module(case.kit.http)
 
         class Onward(module.BaseTransport, module.AsyncBaseTransport):  # type: ignore[misc]
             def handle_request(self, request: Any) -> Any:
