@@ -39,9 +39,10 @@ streaming response and through its bare `post`.
 """
 _COLUMNS = ("library", "switched off as", "seam", "operations", "exchanges")
 _TAIL = """
-Not seen by the HTTP seam, so not recorded: google-genai's async calls when it uses `aiohttp`, live sessions
-over websockets, and any library whose `User-Agent` the application replaces. There each attempt of a call
-that the library retries is a span of its own, and the one that answers is the record.
+Not seen by the HTTP seam, so not recorded: google-genai's async calls where `aiohttp` is installed, unless
+`http_options` has an `httpx_async_client`; live sessions over websockets; clients given an HTTP client that
+is no httpx `Client`; and any library whose `User-Agent` the application replaces. There each attempt of a
+call that the library retries is a span of its own, and the one that answers is the record.
 """
 
 

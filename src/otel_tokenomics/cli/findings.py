@@ -89,7 +89,8 @@ def _client(client: Any) -> Finding:
     if client.error:
         return Finding("problem", f"{name}: cannot be imported ({client.error})", "Repair its installation")
     if not client.missing:
-        return Finding("ok", f"{name}: covered at {plural(len(client.present), 'point')}")
+        found = f"{name}: covered at {plural(len(client.present), 'point')}"
+        return Finding("ok", found + (f"; not recorded: {client.unseen}" if client.unseen else ""))
     missing = "; ".join(f"{point.title} is missing: {point.without}" for point in client.missing)
     return Finding("problem", f"{name}: {missing}", "Upgrade otel-tokenomics, or report this version of it")
 
