@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tests.faults.cases import CASES, FIRST, Case, Transcript, call, dumped, played
 from tests.support import replies
-from tests.support.either import items, value
+from tests.support.either import close, items, value
 from tests.support.telemetry import instrumented
 from tests.support.wire import SSE, Reply
 
@@ -35,6 +35,11 @@ OUTERMOST = {
     "arequest",
     "process_response",
     "retry",
+    # In place of the HTTP library's own, and around it.
+    "send",
+    "asend",
+    "heard",
+    "aheard",
     # The one place where the original runs.
     "drive",
     "adrive",
@@ -89,7 +94,7 @@ async def broken_off(case: Case, client: Any) -> Transcript:
     async for chunk in items(stream):
         seen.append(dumped(chunk))
         break
-    return [*seen, await value(stream.close())]
+    return [*seen, await close(stream)]
 
 
 async def asked_for(case: Case, client: Any) -> Transcript:
@@ -115,13 +120,17 @@ SCENARIOS: dict[str, Any] = {
     "broken off": (lambda case: (case.reply(),), broken_off, {}),
     "silent": (lambda case: (Reply(replies.sse(replies.chat_chunks()), headers=SSE),), asked_for, {}),
 }
+HTTP_SEAM = "cohere"
+"""Stands for the libraries that are seen at their HTTP library."""
 STREAMED = ("reset", "broken off", "silent")
 
 
 def _scenarios() -> Iterator[Any]:
-    for case in (case for case in CASES if case.library in FIRST):
+    for case in (case for case in CASES if case.library in (*FIRST, HTTP_SEAM)):
         for name in SCENARIOS:
             if name in STREAMED and not case.stream:
+                continue
+            if name == "retry" and not case.has("retries"):
                 continue
             if name == "silent" and case.library != "openai":
                 continue

@@ -103,11 +103,15 @@ def _restored(owner: Any, original: Any, wrapper: Any) -> bool:
 def _send(original: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     def send(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        call = _begin(client, request, kwargs)
+        call = None
+        try:
+            call = _begin(client, request, kwargs)
+        except Exception as error:
+            fault("seam.request", error)
         bound = original.__get__(client, type(client))
         if call is None:
             return bound(request, *args, **kwargs)
-        return drive(_heard(bound, call), call, None, args, kwargs)
+        return drive(functools.partial(heard, bound, call), call, None, args, kwargs)
 
     return send
 
@@ -115,48 +119,49 @@ def _send(original: Any) -> Callable[..., Any]:
 def _asend(original: Any) -> Callable[..., Any]:
     @functools.wraps(original)
     async def asend(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        call = _begin(client, request, kwargs)
+        call = None
+        try:
+            call = _begin(client, request, kwargs)
+        except Exception as error:
+            fault("seam.request", error)
         bound = original.__get__(client, type(client))
         if call is None:
             return await bound(request, *args, **kwargs)
-        return await adrive(_aheard(bound, call), call, None, args, kwargs)
+        return await adrive(functools.partial(aheard, bound, call), call, None, args, kwargs)
 
     return asend
 
 
-def _heard(bound: Callable[..., Any], call: Call) -> Callable[..., Any]:
+def heard(bound: Callable[..., Any], call: Call, _: None, request: Any, *args: Any, **kwargs: Any) -> Any:
     """`send` as a driver wants it, with the call told of the response."""
-
-    def send(_: None, request: Any, *args: Any, **kwargs: Any) -> Any:
-        response = bound(request, *args, **kwargs)
+    response = bound(request, *args, **kwargs)
+    try:
         _hear(call, response)
-        return response
+    except Exception as error:
+        fault("seam.response", error)
+    return response
 
-    return send
 
-
-def _aheard(bound: Callable[..., Any], call: Call) -> Callable[..., Any]:
-    """`_heard`, awaiting."""
-
-    async def send(_: None, request: Any, *args: Any, **kwargs: Any) -> Any:
-        response = await bound(request, *args, **kwargs)
+async def aheard(
+    bound: Callable[..., Any], call: Call, _: None, request: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """`heard`, awaiting."""
+    response = await bound(request, *args, **kwargs)
+    try:
         _hear(call, response)
-        return response
-
-    return send
+    except Exception as error:
+        fault("seam.response", error)
+    return response
 
 
 def _begin(client: Any, request: Any, kwargs: dict[str, Any]) -> Call | None:
-    try:
-        outer = CURRENT.get()
-        if outer is not None and not outer.over:
-            return None
-        agent = request.headers.get("user-agent") or ""
-        for sign, adapter, desk in tuple(_open.values()):
-            if sign.search(agent):
-                return _call(client, request, adapter, desk, bool(kwargs.get("stream")))
-    except Exception as error:
-        fault("seam.request", error)
+    outer = CURRENT.get()
+    if outer is not None and not outer.over:
+        return None
+    agent = request.headers.get("user-agent") or ""
+    for sign, adapter, desk in tuple(_open.values()):
+        if sign.search(agent):
+            return _call(client, request, adapter, desk, bool(kwargs.get("stream")))
     return None
 
 
@@ -168,8 +173,5 @@ def _call(client: Any, request: Any, adapter: Adapter, desk: Desk, stream: bool)
 
 
 def _hear(call: Call, response: Any) -> None:
-    try:
-        follows = response.status_code < 400 and not response.is_closed
-        call.responded(response, follows, 0)
-    except Exception as error:
-        fault("seam.response", error)
+    follows = response.status_code < 400 and not response.is_closed
+    call.responded(response, follows, 0)
