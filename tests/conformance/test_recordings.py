@@ -90,17 +90,20 @@ async def _instrumented(player: Player, chosen: list[Exchange], shape: str) -> l
     with instrumented() as telemetry:
         for exchange in chosen:
             if not _polled(exchange):
-                told[exchange.id] = await player.play(exchange, shape), await _records(telemetry)
+                told[exchange.id] = await player.play(exchange, shape), await _records(telemetry, exchange)
                 telemetry.clear()
     for exchange in filter(_polled, chosen):
         with instrumented() as telemetry:
-            told[exchange.id] = await player.play(exchange, shape), await _records(telemetry)
+            told[exchange.id] = await player.play(exchange, shape), await _records(telemetry, exchange)
     return [told[exchange.id] for exchange in chosen]
 
 
-async def _records(telemetry: Telemetry) -> Records:
-    """The records of one call. A stream that raised may be held by its traceback until it is collected."""
-    for _ in range(20):
+async def _records(telemetry: Telemetry, exchange: Exchange) -> Records:
+    """The records of one call. A stream that raised may be held by its traceback until it is collected.
+
+    A request that was refused is not waited for: it should have none.
+    """
+    for _ in range(20 if exchange.status < 400 else 0):
         if telemetry.records():
             break
         gc.collect()

@@ -40,6 +40,9 @@ OUTERMOST = {
     "asend",
     "heard",
     "aheard",
+    # In place of the standard library's, once a process has had a run.
+    "submit",
+    "start",
     # The one place where the original runs.
     "drive",
     "adrive",

@@ -1,6 +1,7 @@
 """Runs follow the threads, thread pools and child processes that are started inside one.
 
 Python gives a new thread an empty context. Nothing is touched before the first run of a process.
+What fails here fails silently: a thread, a job or a process is started all the same, outside the run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -38,12 +40,16 @@ def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def carried(*args: Any, **kwargs: Any) -> Any:
-        tokens = runs.enter(work), ambient.enter(owners)
+        tokens = None
+        with suppress(Exception):
+            tokens = runs.enter(work), ambient.enter(owners)
         try:
             return function(*args, **kwargs)
         finally:
-            runs.leave(tokens[0])
-            ambient.leave(tokens[1])
+            if tokens is not None:
+                with suppress(Exception):
+                    runs.leave(tokens[0])
+                    ambient.leave(tokens[1])
 
     return carried
 
@@ -51,8 +57,9 @@ def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
 def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> Any:
-        if runs.current() is not None:
-            thread.run = _carried(thread.run)  # type: ignore[method-assign]
+        with suppress(Exception):
+            if runs.current() is not None:
+                thread.run = _carried(thread.run)  # type: ignore[method-assign]
         return original(thread, *args, **kwargs)
 
     return start
@@ -61,7 +68,10 @@ def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
 def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def submit(pool: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        return original(pool, _carried(function), *args, **kwargs)
+        carried = function
+        with suppress(Exception):
+            carried = _carried(function)
+        return original(pool, carried, *args, **kwargs)
 
     return submit
 
@@ -69,10 +79,11 @@ def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
 def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def __init__(process: Any, *args: Any, **kwargs: Any) -> None:
-        work = runs.current()
-        if work is not None and len(args) < 11:
-            given: Mapping[str, str] = kwargs.get("env") or os.environ
-            kwargs["env"] = {**given, **work.environment()}
+        with suppress(Exception):
+            work = runs.current()
+            if work is not None and len(args) < 11:
+                given: Mapping[str, str] = kwargs.get("env") or os.environ
+                kwargs["env"] = {**given, **work.environment()}
         original(process, *args, **kwargs)
 
     return __init__
