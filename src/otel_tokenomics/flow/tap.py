@@ -28,7 +28,7 @@ _open: weakref.WeakSet[Call] = weakref.WeakSet()
 
 def install(response: Any, call: Call) -> None:
     """Cover `response`. Every byte it yields and its end are told to `call`."""
-    below = {name: getattr(response, name) for name in _COVERED}
+    below = {name: getattr(response, name) for name in _COVERED if hasattr(response, name)}
     earlier = {name: cover for name, cover in below.items() if name in vars(response)}
     veil = Veil() if call.veils else None
 
@@ -52,7 +52,8 @@ def install(response: Any, call: Call) -> None:
 
     watch(call)
     # Last, for what fails is done again: covers over our own would tell everything twice.
-    vars(response).update(iter_bytes=iter_bytes, aiter_bytes=aiter_bytes, close=close, aclose=aclose)
+    covers = {"iter_bytes": iter_bytes, "aiter_bytes": aiter_bytes, "close": close, "aclose": aclose}
+    vars(response).update({name: covers[name] for name in below})
 
 
 def watch(call: Call) -> None:
