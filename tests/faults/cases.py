@@ -99,18 +99,12 @@ class Case:
         return Reply([*self.pieces()[:after], error], headers=self.kit.stream_headers)
 
 
-UNSETTLED = {("huggingface-hub", True, True), ("huggingface-hub", True, False)}
-"""Not in the matrix yet: an asynchronous call of huggingface_hub that is broken off or cancelled.
-
-It has no record in time. Its whole answers are counted: see the recorded exchanges.
-"""
 CASES = [
     Case(library, asynchronous, stream)
     for library, kit in KITS.items()
     if installed(kit)
     for asynchronous in (False, True)
     for stream in (False, True)
-    if (library, asynchronous, stream) not in UNSETTLED
 ]
 FIRST = ("openai", "anthropic")
 """Where ours fails the same way for all libraries, these stand for them."""

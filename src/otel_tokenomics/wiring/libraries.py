@@ -76,10 +76,17 @@ def _stainless(package: str, distribution: str, instrumentor: str, adapter: str)
     return Library(distribution, instrumentor, adapter, module, "stainless", points)
 
 
-def _http(module: str, distribution: str, instrumentor: str, adapter: str, owner: str) -> Library:
-    """A library seen at its HTTP library. What the row names is only looked for, by `doctor`."""
+def _http(
+    module: str, distribution: str, instrumentor: str, adapter: str, owner: str, home: str | None = None
+) -> Library:
+    """A library seen at its HTTP library. What the row names is only looked for, by `doctor`.
+
+    `module` is what every use of the library imports; the owner is there, unless it has another `home`.
+    """
     name, _, method = owner.partition(".")
-    point = Point(module, name, (method,), "it may send its requests in another way: look for its calls")
+    point = Point(
+        home or module, name, (method,), "it may send its requests in another way: look for its calls"
+    )
     return Library(distribution, instrumentor, adapter, module, "http", (point,))
 
 
@@ -119,11 +126,13 @@ _ROWS = (
     _http("cohere.core.http_client", "cohere", "CohereInstrumentor", "cohere:Cohere", "HttpClient.request"),
     _http("ollama._client", "ollama", "OllamaInstrumentor", "ollama:Ollama", "Client._request"),
     _http(
-        "huggingface_hub.inference._client",
+        # Its two clients are in modules of their own: who uses one need not import the other.
+        "huggingface_hub.inference._common",
         "huggingface-hub",
         "HuggingFaceInstrumentor",
         "huggingface:HuggingFace",
         "InferenceClient._inner_post",
+        "huggingface_hub.inference._client",
     ),
     _BOTOCORE,
 )
