@@ -41,6 +41,15 @@ def test_a_row_names_an_adapter_and_an_instrumentor(library: Library) -> None:
     assert getattr(instrumentors, kind.__name__) is kind, "made once"
 
 
+@pytest.mark.parametrize("kit", [kit for kit in KITS.values() if installed(kit)], ids=lambda kit: kit.library)
+def test_whoever_imports_one_client_imports_what_is_waited_for(kit: Kit) -> None:
+    script = "import importlib, sys; getattr(importlib.import_module(sys.argv[1]), sys.argv[2])"
+    script += "; sys.exit(sys.argv[3] not in sys.modules)"
+    for client in kit.clients:
+        command = [sys.executable, "-c", script, kit.module, client, LIBRARIES[kit.library].module]
+        assert subprocess.run(command, check=False).returncode == 0, f"{client} alone is not seen"
+
+
 def test_a_name_that_no_row_has() -> None:
     with pytest.raises(AttributeError, match="NobodyInstrumentor"):
         _ = instrumentors.NobodyInstrumentor
