@@ -22,8 +22,25 @@ class Member:
     pending: str | None
 
 
+class Emitted:
+    """What an attribute and a signal have in common: who emits it, by its annotations."""
+
+    __slots__ = ()
+    about: dict[str, Any]
+
+    @property
+    def pending(self) -> str | None:
+        """Why the library does not emit it, or not yet."""
+        return self.about.get("pending") or self.elsewhere
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Who emits it instead of the library."""
+        return self.about.get("emitter")
+
+
 @dataclass(slots=True)
-class Attribute:
+class Attribute(Emitted):
     """One attribute. `type` is as written, or `enum`; the key of a template is a prefix."""
 
     key: str
@@ -63,16 +80,6 @@ class Attribute:
         """Where the attribute may stand: `M`, `M2`, `M3`, `S`, `E` or `R`."""
         return self.about.get("tier")
 
-    @property
-    def pending(self) -> str | None:
-        """Why the library does not emit the attribute, or not yet."""
-        return self.about.get("pending") or self.elsewhere
-
-    @property
-    def elsewhere(self) -> str | None:
-        """Who emits it instead of the library."""
-        return self.about.get("emitter")
-
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -85,7 +92,7 @@ class Use:
 
 
 @dataclass(slots=True)
-class Signal:
+class Signal(Emitted):
     """A metric, a span or an event; what is of one kind only is empty on the others."""
 
     kind: str
@@ -102,16 +109,6 @@ class Signal:
     value_type: str = ""
     span_kind: str = ""
     span_name: str = ""
-
-    @property
-    def pending(self) -> str | None:
-        """Why the library does not emit the signal, or not yet."""
-        return self.about.get("pending") or self.elsewhere
-
-    @property
-    def elsewhere(self) -> str | None:
-        """Who emits it instead of the library."""
-        return self.about.get("emitter")
 
 
 @dataclass(slots=True)
