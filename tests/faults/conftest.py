@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from collections.abc import Iterator
 
 import pytest
+from tests.support.libraries import KITS, installed
 
 from otel_tokenomics.flow import guard, late
+from otel_tokenomics.telemetry.accounts import ACCOUNTS
+from otel_tokenomics.telemetry.metrics import fold
+from otel_tokenomics.wiring import assembly
 
 
 @pytest.fixture(autouse=True, scope="session")
 def small_heap() -> Iterator[None]:
     """The client libraries' own classes are left out of collections, which the tests here ask for often."""
+    for kit in filter(installed, KITS.values()):
+        importlib.import_module(kit.module)
     gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def empty_books() -> None:
+    """Totals are the process's, and each provider tells them all: hundreds of tests would tell each other's.
+
+    Emptied before a test, for what one leaves is read for the convention after its end.
+    """
+    fold()
+    ACCOUNTS.reset()
+    assembly._metrics_of.cache_clear()
 
 
 @pytest.fixture(autouse=True)
