@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from otel_tokenomics.budgets.budget import Budget
 from otel_tokenomics.budgets.plan import Plan
-from otel_tokenomics.budgets.windows import CALENDAR
 
 HOUR = 3600
 _DEVIATIONS = 1.96
@@ -140,8 +139,3 @@ def _accounts(budget: Budget, call: Past) -> list[str]:
     if budget.window.kind == "run":
         return [f"{account}|run:{run}" for run in call.runs]
     return [account]
-
-
-def window_start(budget: Budget, now: int) -> int | None:
-    """When the current calendar window began."""
-    return budget.window.slot(now).start if budget.window.kind in CALENDAR else None

@@ -100,13 +100,6 @@ class Leased:
         """The store's time."""
         return self._store.now()
 
-    def held_here(self, lines: Sequence[Line]) -> bool:
-        """Whether `reserve` will be served without asking the store, so that nothing waits."""
-        chunk = self._chunks.get(_key(lines))
-        return chunk is not None and all(
-            have >= line.amount for have, line in zip(chunk.free, lines, strict=True)
-        )
-
     def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """Hold all lines or none: in the chunk, in a new one, or in the store itself."""
         key = tuple([(line.account, line.slot) for line in lines])

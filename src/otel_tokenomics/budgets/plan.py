@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -347,13 +346,3 @@ def _check_exact(document: Document, budgets: tuple[Budget, ...]) -> None:
                 ("budget", number, "limit"),
                 f"is {budget.limit}; in Redis a limit is exact up to 9,007,199 USD: divide the budget",
             )
-
-
-def described(plan: Plan) -> Mapping[str, Any]:
-    """The plan in plain words, for a command that shows it."""
-    return {
-        "mode": plan.mode,
-        "store": plan.store.url,
-        "store_down": plan.store_down,
-        "budgets": [budget.name for budget in plan.budgets],
-    }
