@@ -20,7 +20,7 @@ from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.tables import Document
-from otel_tokenomics.telemetry.budgets import BudgetEvents
+from otel_tokenomics.telemetry.budgets import BudgetTeller
 from otel_tokenomics.telemetry.events import UsageEvents
 from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
@@ -44,13 +44,15 @@ class House:
         self.wire = Wire(*(script or (ANSWER,)), library=http_library("openai"))
         self.telemetry = Telemetry()
         providers = self.telemetry.providers
-        events = BudgetEvents(providers["logger_provider"])
-        gate = governing.gate_of(plan_of(document), None, assembly.pricer_of(None), events)
+        metrics = Metrics(providers["meter_provider"], False)
+        metrics.publish()
+        told = BudgetTeller(providers["logger_provider"], metrics)
+        gate = governing.gate_of(plan_of(document), None, assembly.pricer_of(None), told)
         assert gate is not None
         self.gate = gate
         teller = OpenTelemetryTeller(
             Spans(providers["tracer_provider"], "own"),
-            Metrics(providers["meter_provider"], False),
+            metrics,
             UsageEvents(providers["logger_provider"]),
         )
         self.desk = Desk(assembly.pricer_of(None), teller, lambda: who, None, gate)

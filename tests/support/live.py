@@ -34,7 +34,7 @@ _UNSEEN: Final = "nothing emits it: mark it `pending` in semconv/, and say why"
 
 _TYPES: Final[Mapping[str, type]] = {"string": str, "int": int, "double": float, "boolean": bool}
 _TIERS: Final = {"span": ("M", "M2", "M3", "S"), "event": ("M", "M2", "M3", "S", "E")}
-_ALLOCATION: Final = "tokenomics.allocation."
+_OWNED: Final = ("tokenomics.allocation.", "tokenomics.budget.")
 _IS: Final = re.compile(r"If `([^`]+)` is (not )?`([^`]+)`")
 _SET: Final = re.compile(r"If `([^`]+)` is set")
 
@@ -216,7 +216,7 @@ def _allowed(attribute: Attribute, kind: str, metric: str) -> bool:
     """Whether it may stand there. On the resource an owner is that of every call of the process."""
     tier = attribute.tier
     if kind == "metric":
-        return tier == "M" or (tier in ("M2", "M3") and metric.startswith(_ALLOCATION))
+        return tier == "M" or (tier in ("M2", "M3") and metric.startswith(_OWNED))
     if kind == "resource":
         return tier == "R" or bool(attribute.about.get("owner"))
     return tier in _TIERS[kind]

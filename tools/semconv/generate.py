@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tools.semconv.constants import constants, owners
@@ -13,6 +14,7 @@ from tools.semconv.source import OWN, SEMCONV, manifest
 ROOT = SEMCONV.parent
 NAMES = "src/otel_tokenomics/telemetry/names.py"
 INSTRUMENTS = "src/otel_tokenomics/telemetry/instruments.py"
+_WIDTH = 110
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -57,8 +59,31 @@ def instruments(registry: Registry, semconv: Path) -> str:
         )
         about = {"constant": constant.name, "unit": metric.unit, "brief": metric.brief, "labels": allowed}
         metrics.append({**about, "bounds": metric.about.get("bounds")})
+    shared = _share(metrics)
     allocation = [owner for owner, attribute in owners(registry).items() if attribute.tier == "M2"]
-    return _render("instruments.py.j2", metrics=metrics, allocation=allocation)
+    return _render("instruments.py.j2", metrics=metrics, shared=shared, allocation=allocation, fitted=_fitted)
+
+
+def _share(metrics: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The labels that several metrics have, by a name after the first of these, which each of them gets."""
+    shared: dict[str, list[str]] = {}
+    for metric in metrics:
+        alike = [other for other in metrics if other["labels"] == metric["labels"]]
+        name = f"{alike[0]['constant'].replace('METRIC_', '_LABELS_OF_')}"
+        metric["shared"] = name if len(alike) > 1 and metric["labels"] else None
+        if metric["shared"]:
+            shared[name] = metric["labels"]
+    return shared
+
+
+def _fitted(before: str, labels: list[str], indent: int, after: str) -> str:
+    """A set of labels as ruff writes it: in one line if it fits, else one label a line."""
+    words = [f"names.{label}" for label in labels]
+    line = f"{before}frozenset({{{', '.join(words)}}}){after}"
+    if indent + len(line) <= _WIDTH:
+        return " " * indent + line
+    lines = [f"{before}frozenset(", "    {", *(f"        {word}," for word in words), "    }", f"){after}"]
+    return "\n".join(" " * indent + one for one in lines)
 
 
 def _holds(path: Path, text: str) -> bool:

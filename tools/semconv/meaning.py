@@ -20,7 +20,10 @@ _UNIT_IN_NAME = re.compile(
 )
 _SAYS_UNIT = re.compile(r"currency|joule|[Ss]econds|budget\.unit|/")
 _MEASURES = frozenset({"double", "template[double]"})
-_OWNED = ("tokenomics.allocation.", "tokenomics.outcome", "tokenomics.reconciliation.", "tokenomics.foreign.")
+_OWNED = (
+    *("tokenomics.allocation.", "tokenomics.outcome", "tokenomics.reconciliation.", "tokenomics.foreign."),
+    "tokenomics.budget.",
+)
 _MONEY = "{currency_unit}"
 _EXAMPLES: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -18,6 +18,9 @@ StoreDown = Literal["local", "open", "closed"]
 MODES = ("off", "observe", "enforce")
 EACH = "*"
 RUN = "run"
+OF_RUN = "|run:"
+VELOCITY = "|velocity"
+"""What ends the name of an account of one run, and of one that is for a pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,23 @@ class Budget:
     def unit(self) -> Unit:
         """What is counted."""
         return self.limit.unit
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """By whose values there is an account for each."""
+        return tuple([key for key, allowed in self.match if allowed == (EACH,)])
+
+    def values(self, account: str) -> dict[str, str]:
+        """The values that one of its accounts is for, by key."""
+        found: dict[str, str] = {}
+        rest = account.removeprefix(self.name).removesuffix(VELOCITY)
+        if self.window.kind == "run":
+            rest = rest.rpartition(OF_RUN)[0]
+        for key, after in zip(self.each, (*self.each[1:], None), strict=False):
+            rest = rest.removeprefix(f"|{key}=")
+            value, mark, rest = (rest, "", "") if after is None else rest.partition(f"|{after}=")
+            found[key], rest = value, mark + rest
+        return found
 
     def account(self, subject: Mapping[str, str]) -> str | None:
         """The account of a call that is described by `subject`, or `None` if it is none of this budget's."""

@@ -95,7 +95,7 @@ class Gate:
         return None
 
     def _do(self, job: Callable[[], None]) -> None:
-        if self.waits and _in_event_loop():
+        if self.waits and in_event_loop():
             self.aside.soon(job)
         else:
             job()
@@ -130,6 +130,7 @@ def spent_of(record: UsageRecord) -> Spent:
     return Spent(True, None if known is None else nano_of(known), tokens, record.possibly_billed)
 
 
-def _in_event_loop() -> bool:
+def in_event_loop() -> bool:
+    """Whether this thread runs an event loop, which must not wait."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio.events._get_running_loop() is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from otel_tokenomics.budgets.budget import Budget
+from otel_tokenomics.budgets.budget import OF_RUN, VELOCITY, Budget
 from otel_tokenomics.budgets.errors import BudgetExceededError, Reason, Refusal
 from otel_tokenomics.budgets.keeper import Keeper
 from otel_tokenomics.budgets.loops import Loops
@@ -116,7 +116,11 @@ class Governor:
             balance = balances[index] if index < len(balances) else None
             self._listener.settled(part, line.amount * ticket.attempts, actual[index], balance)
 
-    def lines(self, parts: Matches, need: Need | None, now: float) -> tuple[Line, ...]:
+    def listen(self, listener: Listener) -> None:
+        """From now on this one is told."""
+        self._listener = self.keeper.listener = listener
+
+    def lines(self, parts: Sequence[Part], need: Need | None, now: float) -> tuple[Line, ...]:
         """What a call needs of each account at an instant."""
         return tuple([self._line(part, need, int(now)) for part in parts])
 
@@ -207,11 +211,11 @@ class Governor:
         enforced = mode == "enforce" and self.plan.mode == "enforce"
         accounts = [account]
         if budget.window.kind == "run":
-            accounts = [f"{account}|run:{run}" for run in owner.runs]
+            accounts = [f"{account}{OF_RUN}{run}" for run in owner.runs]
         for name in accounts:
             yield Part(budget, name, enforced)
             if budget.velocity is not None:
-                yield Part(budget, f"{name}|velocity", enforced, velocity=True)
+                yield Part(budget, f"{name}{VELOCITY}", enforced, velocity=True)
 
     def _line(self, part: Part, need: Need | None, now: int) -> Line:
         window = part.window

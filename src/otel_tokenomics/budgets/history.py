@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from otel_tokenomics.budgets.budget import Budget
+from otel_tokenomics.budgets.budget import OF_RUN, Budget
 from otel_tokenomics.budgets.plan import Plan
 
 HOUR = 3600
@@ -137,5 +137,5 @@ def _accounts(budget: Budget, call: Past) -> list[str]:
     if account is None:
         return []
     if budget.window.kind == "run":
-        return [f"{account}|run:{run}" for run in call.runs]
+        return [f"{account}{OF_RUN}{run}" for run in call.runs]
     return [account]

@@ -21,7 +21,7 @@ from otel_tokenomics.budgets.protocol import (
     StoreDownError,
 )
 from otel_tokenomics.budgets.stores.memory import MemoryStore
-from otel_tokenomics.budgets.ticket import Listener
+from otel_tokenomics.budgets.ticket import Listener, Step
 
 _log = logging.getLogger("otel_tokenomics")
 _Value = TypeVar("_Value")
@@ -39,8 +39,8 @@ class Keeper:
     def __init__(self, store: Store, plan: Plan, listener: Listener) -> None:
         self.store = store
         self.failures = 0
+        self.listener = listener
         self._plan = plan
-        self._listener = listener
         self._lock = threading.Lock()
         self._down_until = 0.0
         self._was_down = False
@@ -56,9 +56,9 @@ class Keeper:
     def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """As the store. Raises `StoreDownError`, at once while it is known to be down."""
         self._check()
-        started = time.perf_counter()
-        answer = self._ask(lambda: self.store.reserve(hold, lines, ttl))
-        self._listener.stored(time.perf_counter() - started)
+        answer = self._ask("reserve", lambda: self.store.reserve(hold, lines, ttl))
+        if answer.expired:
+            self.listener.expired(answer.expired)
         self._remember(lines, answer.balances)
         if self._was_down:
             self.recover()
@@ -67,20 +67,29 @@ class Keeper:
     def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
         """As the store. Raises `StoreDownError`."""
         self._check()
-        return self._ask(lambda: self.store.top_up(hold, lines))
+        return self._ask("top_up", lambda: self.store.top_up(hold, lines))
 
     def settle(self, hold: str, spent: Sequence[int]) -> Settled:
         """As the store; where it is down the settlement is owed to it."""
         try:
             self._check()
-            settled = self._ask(lambda: self.store.settle(hold, spent))
+            return self._ask("settle", lambda: self.store.settle(hold, spent))
         except StoreDownError:
             with self._lock:
                 self._owed.append((hold, tuple(spent)))
             return Settled("unknown")
-        if settled.state == "late":
-            self._listener.expired(1)
-        return settled
+
+    def standing(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
+        """How accounts stand, what is over being settled first. Raises `StoreDownError`.
+
+        A failure here says nothing to calls: they find out for themselves.
+        """
+        if self._down():
+            raise StoreDownError("the store of budgets did not answer a moment ago")
+        over = self._timed("read", self.store.expire)
+        if over:
+            self.listener.expired(over)
+        return self._timed("read", lambda: self.store.read(lines))
 
     def reserve_locally(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """Hold within this process's share of what was left when the store was last seen."""
@@ -132,14 +141,27 @@ class Keeper:
         for line, balance in zip(lines, balances, strict=False):
             self._seen[line.account, line.slot] = balance
 
+    def _down(self) -> bool:
+        return bool(self._down_until) and time.monotonic() < self._down_until
+
     def _check(self) -> None:
-        if self._down_until and time.monotonic() < self._down_until:
+        if self._down():
             self.failures += 1
             raise StoreDownError("the store of budgets did not answer a moment ago")
 
-    def _ask(self, step: Callable[[], _Value]) -> _Value:
+    def _timed(self, step: Step, act: Callable[[], _Value]) -> _Value:
+        started = time.perf_counter()
+        answered = False
         try:
-            value = step()
+            value = act()
+            answered = True
+        finally:
+            self.listener.stored(step, time.perf_counter() - started, answered)
+        return value
+
+    def _ask(self, step: Step, act: Callable[[], _Value]) -> _Value:
+        try:
+            value = self._timed(step, act)
         except StoreDownError as error:
             self.failures += 1
             if not self._down_until:

@@ -109,11 +109,12 @@ class Leased:
                 self._where[hold] = chunk
                 return chunk.answer()
         answer = self._borrow(key, hold, lines)
-        if answer is None:
-            # Near the limit: what this process has borrowed and not used may be what is missing.
-            self.give_back()
-            answer = self._store.reserve(hold, lines, ttl)
-        return answer
+        if answer.granted or answer.moved is not None:
+            return answer
+        # Near the limit: what this process has borrowed and not used may be what is missing.
+        self.give_back()
+        alone = self._store.reserve(hold, lines, ttl)
+        return alone._replace(expired=alone.expired + answer.expired)
 
     def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
         """Hold as much again, where the hold is."""
@@ -170,16 +171,14 @@ class Leased:
     def _fresh(self, chunk: Chunk) -> bool:
         return time.monotonic() < chunk.expires
 
-    def _borrow(self, key: Key, hold: str, lines: Sequence[Line]) -> Answer | None:
+    def _borrow(self, key: Key, hold: str, lines: Sequence[Line]) -> Answer:
         """A new chunk for these accounts, from which this call is the first to draw."""
         name = f"{self._prefix}-chunk-{next(self._names)}"
         wanted = [line._replace(amount=self._size(line)) for line in lines]
         expires = time.monotonic() + self._ttl / 2
         answer = self._store.reserve(name, wanted, self._ttl)
-        if answer.moved is not None:
-            return answer
         if not answer.granted:
-            return None
+            return answer
         chunk = Chunk(name, wanted, answer.balances, expires)
         with self._lock:
             chunk.take(hold, lines)
@@ -190,7 +189,7 @@ class Leased:
             self._watch()
         if done and old is not None:
             self._store.settle(old.hold, old.spent)
-        return chunk.answer()
+        return chunk.answer()._replace(expired=answer.expired)
 
     def _enlarge(self, chunk: Chunk, hold: str, lines: Sequence[Line]) -> Answer:
         """The chunk itself is topped up, which takes as much as the call needs."""

@@ -47,12 +47,14 @@ class Answer(NamedTuple):
     """Whether a hold was made, and the balance of each of its lines after that.
 
     `moved` is the store's time, in Unix seconds, where it says that a window has ended meanwhile: then
-    nothing was done, and the lines are to be made again.
+    nothing was done, and the lines are to be made again. `expired` is how many holds, of anybody, the store
+    found to be over and settled in full.
     """
 
     granted: bool
     balances: tuple[Balance, ...]
     moved: int | None = None
+    expired: int = 0
 
 
 State = Literal["settled", "late", "unknown"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from otel_tokenomics.budgets.amounts import Unit
 from otel_tokenomics.budgets.budget import Budget
@@ -14,6 +14,10 @@ from otel_tokenomics.budgets.worst import Asked, Need
 
 Decision = str
 """`allow`, `warn`, `deny`, `would_deny`, `fail_open`, `fail_local`, `fail_closed`."""
+
+
+Step = Literal["reserve", "top_up", "settle", "read"]
+"""What a store is asked to do; `read` is for metrics."""
 
 
 class Part(NamedTuple):
@@ -83,11 +87,11 @@ class Listener(Protocol):
     def settled(self, part: Part, held: int, spent: int, balance: Balance | None) -> None:
         """A hold was settled; more spent than held is overshoot."""
 
-    def stored(self, seconds: float) -> None:
-        """A step of the store took so long."""
+    def stored(self, step: Step, seconds: float, answered: bool) -> None:
+        """The store answered a step, or failed to, after so long."""
 
     def expired(self, holds: int) -> None:
-        """Holds of this process were settled after they had expired."""
+        """Holds, of any process, were over and settled in full."""
 
 
 @dataclass(slots=True)
@@ -100,7 +104,7 @@ class Silence:
     def settled(self, part: Part, held: int, spent: int, balance: Balance | None) -> None:
         """Nobody wants to know."""
 
-    def stored(self, seconds: float) -> None:
+    def stored(self, step: Step, seconds: float, answered: bool) -> None:
         """Nobody wants to know."""
 
     def expired(self, holds: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from otel_tokenomics.budgets.amounts import nano_of, parse, shown
-from otel_tokenomics.budgets.budget import Budget
+from otel_tokenomics.budgets.budget import VELOCITY, Budget
 from otel_tokenomics.budgets.history import HOUR, Forecast, Past, forecast, hourly_of, replay
 from otel_tokenomics.budgets.plan import BudgetConfigError, Plan, plan_of, read_plan
 from otel_tokenomics.budgets.protocol import Balance, Line, Store, StoreDownError
@@ -189,7 +189,7 @@ def _rows(store: Store, budget: Budget, now: int) -> Iterator[tuple[Budget, str,
 
 
 def _is_of(budget: Budget, account: str) -> bool:
-    return account.partition("|")[0] == budget.name and not account.endswith("|velocity")
+    return account.partition("|")[0] == budget.name and not account.endswith(VELOCITY)
 
 
 def _status(budget: Budget, account: str, balance: Balance, past: list[Past], now: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ MOST_ROWS: Final = 1_800
 its provider and its currency. Those last rows are few, and the SDK's limit is 2,000."""
 
 MOST_MODELS: Final = 200
+MOST_BUDGETS: Final = 200
 MOST_OWNERS: Final = 100
 MOST_TOOLS: Final = 50
 MOST_ERRORS: Final = 50

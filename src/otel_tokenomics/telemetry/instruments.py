@@ -20,59 +20,83 @@ class Instrument(NamedTuple):
     bounds: tuple[float, ...] = ()
 
 
-ALLOCATION_OWNERS: Final = (
-    "team",
-    "project",
-    "feature",
-    "cost_center",
-)
+ALLOCATION_OWNERS: Final = ("team", "project", "feature", "cost_center")
 """The owners that metrics of allocation are split by."""
+
+_LABELS_OF_INPUT_TOKENS: Final = frozenset(
+    {
+        names.ATTEMPT_OUTCOME,
+        names.OPERATION,
+        names.PROVIDER,
+        names.REQUEST_MODEL,
+        names.RESPONSE_MODEL,
+        names.SERVICE_TIER,
+        names.TOKEN_MODALITY,
+    }
+)
+_LABELS_OF_OPERATION_INPUT: Final = frozenset(
+    {
+        names.OPERATION,
+        names.PROVIDER,
+        names.REQUEST_MODEL,
+        names.RESPONSE_MODEL,
+    }
+)
+_LABELS_OF_BUDGET_COST_LIMIT: Final = frozenset(
+    {
+        names.BUDGET_NAME,
+        names.BUDGET_PERIOD,
+        names.BUDGET_SCOPE,
+        names.COST_CENTER,
+        names.COST_CURRENCY,
+        names.FEATURE,
+        names.PROJECT,
+        names.TEAM,
+    }
+)
+_LABELS_OF_BUDGET_TOKENS_LIMIT: Final = frozenset(
+    {
+        names.BUDGET_NAME,
+        names.BUDGET_PERIOD,
+        names.BUDGET_SCOPE,
+        names.COST_CENTER,
+        names.FEATURE,
+        names.PROJECT,
+        names.TEAM,
+    }
+)
+_LABELS_OF_BUDGET_COST_OVERSHOOT: Final = frozenset(
+    {
+        names.BUDGET_NAME,
+        names.BUDGET_PERIOD,
+        names.BUDGET_SCOPE,
+        names.COST_CURRENCY,
+    }
+)
+_LABELS_OF_BUDGET_TOKENS_OVERSHOOT: Final = frozenset(
+    {
+        names.BUDGET_NAME,
+        names.BUDGET_PERIOD,
+        names.BUDGET_SCOPE,
+    }
+)
+_LABELS_OF_FAULTS: Final = frozenset({names.SELF_CAUSE})
 
 INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     names.METRIC_INPUT_TOKENS: Instrument(
         "{token}",
         "Input tokens used, cached ones included.",
-        frozenset(
-            {
-                names.ATTEMPT_OUTCOME,
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-                names.SERVICE_TIER,
-                names.TOKEN_MODALITY,
-            }
-        ),
+        _LABELS_OF_INPUT_TOKENS,
     ),
     names.METRIC_OUTPUT_TOKENS: Instrument(
         "{token}",
         "Output tokens used, reasoning included.",
-        frozenset(
-            {
-                names.ATTEMPT_OUTCOME,
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-                names.SERVICE_TIER,
-                names.TOKEN_MODALITY,
-            }
-        ),
+        _LABELS_OF_INPUT_TOKENS,
     ),
     names.METRIC_CACHE_READ: Instrument(
         "{token}",
         "Input tokens read from a provider's cache; part of the input tokens.",
-        frozenset(
-            {
-                names.ATTEMPT_OUTCOME,
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-                names.SERVICE_TIER,
-                names.TOKEN_MODALITY,
-            }
-        ),
+        _LABELS_OF_INPUT_TOKENS,
     ),
     names.METRIC_CACHE_WRITE: Instrument(
         "{token}",
@@ -93,42 +117,18 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     names.METRIC_REASONING: Instrument(
         "{token}",
         "Output tokens spent on reasoning; part of the output tokens.",
-        frozenset(
-            {
-                names.ATTEMPT_OUTCOME,
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-                names.SERVICE_TIER,
-                names.TOKEN_MODALITY,
-            }
-        ),
+        _LABELS_OF_INPUT_TOKENS,
     ),
     names.METRIC_OPERATION_INPUT: Instrument(
         "{token}",
         "Input tokens of one operation.",
-        frozenset(
-            {
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-            }
-        ),
+        _LABELS_OF_OPERATION_INPUT,
         tuple(1 * 4**power for power in range(14)),
     ),
     names.METRIC_OPERATION_OUTPUT: Instrument(
         "{token}",
         "Output tokens of one operation.",
-        frozenset(
-            {
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-            }
-        ),
+        _LABELS_OF_OPERATION_INPUT,
         tuple(1 * 4**power for power in range(14)),
     ),
     names.METRIC_DURATION: Instrument(
@@ -148,14 +148,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     names.METRIC_FIRST_CHUNK: Instrument(
         "s",
         "Time to the first chunk of a streamed response.",
-        frozenset(
-            {
-                names.OPERATION,
-                names.PROVIDER,
-                names.REQUEST_MODEL,
-                names.RESPONSE_MODEL,
-            }
-        ),
+        _LABELS_OF_OPERATION_INPUT,
         tuple(0.01 * 2**power for power in range(14)),
     ),
     names.METRIC_LEGACY_TOKENS: Instrument(
@@ -270,25 +263,117 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     names.METRIC_ALLOCATION_TOKENS: Instrument(
         "{token}",
         "Input and output tokens by owner.",
+        frozenset({names.COST_CENTER, names.FEATURE, names.PROJECT, names.PROVIDER, names.TEAM}),
+    ),
+    names.METRIC_BUDGET_COST_LIMIT: Instrument(
+        "{currency_unit}",
+        "The limit of a budget of money.",
+        _LABELS_OF_BUDGET_COST_LIMIT,
+    ),
+    names.METRIC_BUDGET_COST_USAGE: Instrument(
+        "{currency_unit}",
+        "What is consumed and reserved of a budget of money.",
+        _LABELS_OF_BUDGET_COST_LIMIT,
+    ),
+    names.METRIC_BUDGET_COST_RESERVED: Instrument(
+        "{currency_unit}",
+        "What is reserved of a budget of money for calls that are under way.",
+        _LABELS_OF_BUDGET_COST_LIMIT,
+    ),
+    names.METRIC_BUDGET_TOKENS_LIMIT: Instrument(
+        "{token}",
+        "The limit of a budget of tokens.",
+        _LABELS_OF_BUDGET_TOKENS_LIMIT,
+    ),
+    names.METRIC_BUDGET_TOKENS_USAGE: Instrument(
+        "{token}",
+        "What is consumed and reserved of a budget of tokens.",
+        _LABELS_OF_BUDGET_TOKENS_LIMIT,
+    ),
+    names.METRIC_BUDGET_TOKENS_RESERVED: Instrument(
+        "{token}",
+        "What is reserved of a budget of tokens for calls that are under way.",
+        _LABELS_OF_BUDGET_TOKENS_LIMIT,
+    ),
+    names.METRIC_BUDGET_REQUEST_LIMIT: Instrument(
+        "{request}",
+        "The limit of a budget of requests.",
+        _LABELS_OF_BUDGET_TOKENS_LIMIT,
+    ),
+    names.METRIC_BUDGET_REQUEST_USAGE: Instrument(
+        "{request}",
+        "What is consumed and reserved of a budget of requests.",
+        _LABELS_OF_BUDGET_TOKENS_LIMIT,
+    ),
+    names.METRIC_BUDGET_REQUEST_RESERVED: Instrument(
+        "{request}",
+        "What is reserved of a budget of requests for calls that are under way.",
+        _LABELS_OF_BUDGET_TOKENS_LIMIT,
+    ),
+    names.METRIC_BUDGET_UTILIZATION: Instrument(
+        "1",
+        "Usage over limit of a budget; may exceed 1.",
         frozenset(
             {
+                names.BUDGET_NAME,
+                names.BUDGET_PERIOD,
+                names.BUDGET_SCOPE,
+                names.BUDGET_UNIT,
                 names.COST_CENTER,
                 names.FEATURE,
                 names.PROJECT,
-                names.PROVIDER,
                 names.TEAM,
             }
         ),
     ),
-    names.METRIC_FAULTS: Instrument(
-        "{fault}",
-        "Faults of the instrumentation itself.",
+    names.METRIC_BUDGET_DECISIONS: Instrument(
+        "{decision}",
+        "Checks of a budget, by what they decided.",
         frozenset(
             {
-                names.SELF_CAUSE,
+                names.BUDGET_DECISION,
+                names.BUDGET_NAME,
+                names.BUDGET_PERIOD,
+                names.BUDGET_REASON,
+                names.BUDGET_SCOPE,
+                names.BUDGET_UNIT,
             }
         ),
     ),
+    names.METRIC_BUDGET_COST_OVERSHOOT: Instrument(
+        "{currency_unit}",
+        "Money spent beyond what was reserved for the call.",
+        _LABELS_OF_BUDGET_COST_OVERSHOOT,
+    ),
+    names.METRIC_BUDGET_TOKENS_OVERSHOOT: Instrument(
+        "{token}",
+        "Tokens spent beyond what was reserved for the call.",
+        _LABELS_OF_BUDGET_TOKENS_OVERSHOOT,
+    ),
+    names.METRIC_BUDGET_COST_ERROR: Instrument(
+        "{currency_unit}",
+        "Money that was reserved for a call and not spent.",
+        _LABELS_OF_BUDGET_COST_OVERSHOOT,
+        tuple(1e-06 * 4**power for power in range(14)),
+    ),
+    names.METRIC_BUDGET_TOKENS_ERROR: Instrument(
+        "{token}",
+        "Tokens that were reserved for a call and not spent.",
+        _LABELS_OF_BUDGET_TOKENS_OVERSHOOT,
+        tuple(1 * 4**power for power in range(14)),
+    ),
+    names.METRIC_BUDGET_STORE_DURATION: Instrument(
+        "s",
+        "How long a step of the store of budgets took.",
+        frozenset({names.BUDGET_STEP, names.ERROR_TYPE}),
+        tuple(1e-06 * 4**power for power in range(12)),
+    ),
+    names.METRIC_BUDGET_EXPIRATIONS: Instrument(
+        "{hold}",
+        "Holds that were settled in full because their time was over.",
+        frozenset(),
+    ),
+    names.METRIC_FAULTS: Instrument("{fault}", "Faults of the instrumentation itself.", _LABELS_OF_FAULTS),
     names.METRIC_USAGE_FLAGS: Instrument(
         "{operation}",
         "Operations whose usage did not add up.",
@@ -310,10 +395,6 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     names.METRIC_OVERFLOWS: Instrument(
         "{operation}",
         "Operations that lost a value to a bound on cardinality.",
-        frozenset(
-            {
-                names.SELF_CAUSE,
-            }
-        ),
+        _LABELS_OF_FAULTS,
     ),
 }

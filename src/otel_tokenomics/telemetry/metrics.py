@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -13,8 +13,8 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.metrics import (
     CallbackOptions,
+    CallbackT,
     Histogram,
-    Meter,
     MeterProvider,
     Observation,
     get_meter_provider,
@@ -34,9 +34,12 @@ from otel_tokenomics.version import __version__
 _MANY = 256
 
 _folding = threading.RLock()
-_waiting: deque[tuple[Metrics, UsageRecord, Context | None]] = deque()
+_waiting: deque[Callable[[], None]] = deque()
 
 Observe = Callable[[], Iterable[Observation]]
+NOTHING: Final[Mapping[str, Observe]] = {}
+further_overflows: Final[list[Callable[[], Mapping[str, int]]]] = []
+"""Where else a value may be lost to a bound."""
 
 
 class Metrics:
@@ -45,11 +48,17 @@ class Metrics:
     _publishing: weakref.ref[Metrics] | None = None
 
     def __init__(self, provider: MeterProvider | None = None, legacy: bool = False) -> None:
-        meter = (provider or get_meter_provider()).get_meter("otel_tokenomics", __version__, names.SCHEMA_URL)
+        meters = provider or get_meter_provider()
+        self._meter = meters.get_meter("otel_tokenomics", __version__, names.SCHEMA_URL)
         self._labels: dict[Distribution, Labels] = {}
-        self._histograms(meter)
-        self._legacy = _histogram(meter, names.METRIC_LEGACY_TOKENS) if legacy else None
-        self._counters(meter)
+        self._observed: set[str] = set()
+        self._duration = self.histogram(names.METRIC_DURATION)
+        self._first_chunk = self.histogram(names.METRIC_FIRST_CHUNK)
+        self._input = self.histogram(names.METRIC_OPERATION_INPUT)
+        self._output = self.histogram(names.METRIC_OPERATION_OUTPUT)
+        self._cost = self.histogram(names.METRIC_OPERATION_COST)
+        self._legacy = self.histogram(names.METRIC_LEGACY_TOKENS) if legacy else None
+        self.observe(_OBSERVED)
 
     def publish(self) -> None:
         """From now on the totals go out through this provider, and through no earlier one."""
@@ -57,10 +66,25 @@ class Metrics:
 
     def record(self, record: UsageRecord, context: Context | None) -> None:
         """Take note of one call. It is folded in when metrics are collected, or when many wait."""
-        _waiting.append((self, record, context))
-        if len(_waiting) >= _MANY:
-            late.start()
-            late.submit(fold)
+        later(partial(self.fold, record, context))
+
+    def histogram(self, name: str) -> Histogram:
+        """The instrument of a distribution."""
+        about = INSTRUMENTS[name]
+        return self._meter.create_histogram(
+            name, about.unit, about.brief, explicit_bucket_boundaries_advisory=about.bounds
+        )
+
+    def observe(self, counters: Mapping[str, Observe], gauges: Mapping[str, Observe] = NOTHING) -> None:
+        """Publish these too, each once however often it is asked for."""
+        for made, create in (
+            (counters, self._meter.create_observable_counter),
+            (gauges, self._meter.create_observable_gauge),
+        ):
+            for name in made.keys() - self._observed:
+                about = INSTRUMENTS[name]
+                create(name, [self._callback(made[name])], about.unit, about.brief)
+            self._observed |= made.keys()
 
     def fold(self, record: UsageRecord, context: Context | None) -> None:
         """Record the distributions of one call, and add it to the totals if it was, or may be, billed."""
@@ -100,18 +124,7 @@ class Metrics:
             labels = self._labels.setdefault(row, _histogram_labels(row))
         return labels
 
-    def _histograms(self, meter: Meter) -> None:
-        self._duration = _histogram(meter, names.METRIC_DURATION)
-        self._first_chunk = _histogram(meter, names.METRIC_FIRST_CHUNK)
-        self._input = _histogram(meter, names.METRIC_OPERATION_INPUT)
-        self._output = _histogram(meter, names.METRIC_OPERATION_OUTPUT)
-        self._cost = _histogram(meter, names.METRIC_OPERATION_COST)
-
-    def _counters(self, meter: Meter) -> None:
-        for name, observe in _OBSERVED.items():
-            self._counter(meter, name, observe)
-
-    def _counter(self, meter: Meter, name: str, observe: Observe) -> None:
+    def _callback(self, observe: Observe) -> CallbackT:
         mine = weakref.ref(self)
 
         def callback(options: CallbackOptions) -> Iterable[Observation]:
@@ -119,19 +132,19 @@ class Metrics:
             current = Metrics._publishing
             return list(observe()) if current is not None and current() is mine() else []
 
-        about = INSTRUMENTS[name]
-        meter.create_observable_counter(name, [callback], about.unit, about.brief)
+        return callback
 
 
-def _histogram(meter: Meter, name: str) -> Histogram:
-    about = INSTRUMENTS[name]
-    return meter.create_histogram(
-        name, about.unit, about.brief, explicit_bucket_boundaries_advisory=about.bounds
-    )
+def later(job: Callable[[], None]) -> None:
+    """Do this when metrics are collected, or when many wait: never on the caller's path."""
+    _waiting.append(job)
+    if len(_waiting) >= _MANY:
+        late.start()
+        late.submit(fold)
 
 
 def fold() -> None:
-    """Fold every waiting call into histograms and totals, off the callers' path.
+    """Fold everything that waits into histograms and totals, off the callers' path.
 
     Runs in a collection's callbacks, which the SDK calls before it reads the histograms, so that a
     collection sees every call that ended before it: also one that another thread is folding in just now.
@@ -139,17 +152,20 @@ def fold() -> None:
     while True:
         with _folding:
             try:
-                metrics, record, context = _waiting.popleft()
+                job = _waiting.popleft()
             except IndexError:
                 return
             with guarded("metrics.fold"):
-                metrics.fold(record, context)
+                job()
 
 
 def overflows() -> dict[str, int]:
     """How many operations so far show `_OTHER` for a value, by the label or metric that was full."""
     fold()
-    return ACCOUNTS.overflows()
+    found = Counter(ACCOUNTS.overflows())
+    for more in further_overflows:
+        found.update(more())
+    return dict(found)
 
 
 def _put_models(labels: Labels, requested: str | None, served: str | None) -> None:
@@ -252,7 +268,7 @@ def _lost() -> Iterator[Observation]:
 
 
 def _overflows() -> Iterator[Observation]:
-    for name, quantity in ACCOUNTS.overflows().items():
+    for name, quantity in overflows().items():
         yield Observation(quantity, {names.SELF_CAUSE: name})
 
 

@@ -107,17 +107,18 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     pricer = pricer_of(settings.prices)
     desk = Desk(pricer, teller, _who(settings.attribution), estimator)
     if settings.budgets is not None or runs.ENVIRONMENT in os.environ:
-        _govern(weakref.ref(desk), settings, providers.get("logger_provider"))
+        _govern(weakref.ref(desk), settings, providers.get("logger_provider"), metrics)
     else:
         # Only who opens a run with a budget pays for importing what holds it.
-        runs.wanted.append(partial(_govern, weakref.ref(desk), settings, providers.get("logger_provider")))
+        further = settings, providers.get("logger_provider"), metrics
+        runs.wanted.append(partial(_govern, weakref.ref(desk), *further))
     return desk
 
 
-def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any) -> None:
+def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any, metrics: Metrics) -> None:
     """Give a desk what holds budgets."""
     from otel_tokenomics.budgets.plan import Plan
-    from otel_tokenomics.telemetry.budgets import BudgetEvents
+    from otel_tokenomics.telemetry.budgets import BudgetTeller
     from otel_tokenomics.wiring.governing import gate_of
 
     desk = asked()
@@ -128,7 +129,7 @@ def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any) 
             plan,
             mode,
             pricer,
-            BudgetEvents(logger_provider),
+            BudgetTeller(logger_provider, metrics),
             for_runs=settings.budgets is None,
             trusted=_who(settings.attribution, plan.trust_baggage),
         )

@@ -16,15 +16,15 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_tokenomics.attribution import runs
 from otel_tokenomics.budgets.amounts import Amount
-from otel_tokenomics.budgets.budget import Budget, Mode
+from otel_tokenomics.budgets.budget import OF_RUN, Budget, Mode
 from otel_tokenomics.budgets.gate import Gate
 from otel_tokenomics.budgets.governor import Governor, Owner
 from otel_tokenomics.budgets.outputs import most_output
 from otel_tokenomics.budgets.plan import Plan
 from otel_tokenomics.budgets.protocol import StoreDownError
+from otel_tokenomics.budgets.standing import Standing
 from otel_tokenomics.budgets.stores.opening import open_store
 from otel_tokenomics.budgets.suggest import Suggest
-from otel_tokenomics.budgets.ticket import Listener
 from otel_tokenomics.budgets.windows import Window
 from otel_tokenomics.budgets.worst import Estimate, Pricer
 from otel_tokenomics.flow import late, tokenizer
@@ -33,6 +33,7 @@ from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.installed import current
+from otel_tokenomics.telemetry.budgets import BudgetTeller
 
 _LABELS = {"service": "service.name", "environment": "deployment.environment.name"}
 
@@ -44,12 +45,13 @@ def gate_of(
     plan: Plan,
     mode: str | None,
     pricer: Pricer,
-    listener: Listener | None = None,
+    teller: BudgetTeller | None = None,
     *,
     for_runs: bool = False,
     trusted: Callable[[], Attribution] | None = None,
 ) -> Gate | None:
-    """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process.
+    """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process, which
+    tells the last `teller` that was named.
 
     `for_runs`: there are runs with a budget, so that a plan without any is of use. `trusted` says who pays as
     far as that may spend a budget; without it everything that a call's attribution says may.
@@ -60,18 +62,20 @@ def gate_of(
         return None
     key = (plan, budgets_path(os.environ))
     if key not in _governors:
-        _governors[key] = _governor(plan, key[1], pricer, listener)
+        _governors[key] = _governor(plan, key[1], pricer)
+    if teller is not None:
+        _governors[key].listen(teller)
+        teller.watch(Standing(_governors[key]))
     whose = owner if trusted is None else lambda _: owner(trusted())
     return Gate(_governors[key], whose)
 
 
-def _governor(plan: Plan, path: Path, pricer: Pricer, listener: Listener | None) -> Governor:
+def _governor(plan: Plan, path: Path, pricer: Pricer) -> Governor:
     estimate = Estimate(plan, pricer, most_output)
     governor = Governor(
         plan,
         open_store(plan, path),
         estimate,
-        listener=listener,
         labels=_labels(OTELResourceDetector().detect().attributes),
         count=_count,
         suggest=Suggest(estimate, _models),
@@ -94,7 +98,7 @@ def owner(attribution: Attribution) -> Owner:
 def _own(run: runs.Run) -> tuple[Budget, str]:
     assert run.limit is not None
     limit = Amount(run.limit.unit, run.limit.quantity)
-    return Budget(f"run {run.name}", limit, Window("run")), f"run {run.name}|run:{run.id}"
+    return Budget(f"run {run.name}", limit, Window("run")), f"run {run.name}{OF_RUN}{run.id}"
 
 
 def budgets_path(environ: Mapping[str, str]) -> Path:

@@ -32,8 +32,8 @@ class MemoryStore:
     def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """Hold all lines or none."""
         with self._lock:
-            self._expire()
-            answer = self._hold(lines)
+            over = self._expire()
+            answer = self._hold(lines)._replace(expired=over)
             if answer.granted:
                 parts = [(line.account, line.slot, line.amount) for line in lines]
                 expires = self._clock() + ttl

@@ -40,7 +40,8 @@ class RedisStore:
 
     def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """Hold all lines or none."""
-        return _answer(self._run(scripts.RESERVE, [hold, ttl, *_flat(lines)]))
+        *told, over = self._run(scripts.RESERVE, [hold, ttl, *_flat(lines)])
+        return _answer(told)._replace(expired=int(over))
 
     def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
         """Hold as much again."""

@@ -100,23 +100,28 @@ end
 RESERVE: Final = (
     _COMMON
     + """
-sweep()
+local over = sweep()
 local made = lines(3)
+local function answer(word)
+  local text = told(made, word)
+  text[#text + 1] = tostring(over)
+  return text
+end
 -- A client whose connection broke asks again: what it was granted, it was granted.
-if redis.call('HEXISTS', holds, ARGV[1]) == 1 then return told(made, 'granted') end
+if redis.call('HEXISTS', holds, ARGV[1]) == 1 then return answer('granted') end
 for _, line in ipairs(made) do
   local stop = line.till
   if line.step > 0 then stop = tonumber(line.slot) + line.step end
-  if line.till > 0 and (now >= stop or now < tonumber(line.slot)) then return told(made, 'moved') end
+  if line.till > 0 and (now >= stop or now < tonumber(line.slot)) then return answer('moved') end
 end
-if not hold_all(made) then return told(made, 'refused') end
+if not hold_all(made) then return answer('refused') end
 local text = {}
 for _, line in ipairs(made) do
   text[#text + 1] = line.account .. '\\t' .. line.slot .. '\\t' .. line.amount
 end
 redis.call('HSET', holds, ARGV[1], table.concat(text, '\\n'))
 redis.call('ZADD', leases, now + tonumber(ARGV[2]), ARGV[1])
-return told(made, 'granted')
+return answer('granted')
 """
 )
 

@@ -81,9 +81,8 @@ class SQLiteStore:
         """Hold all lines or none."""
         with self._transaction() as db:
             now = self._clock()
-            if now - self._swept > _SWEEP_SECONDS:
-                self._sweep(db, now)
-            answer = _held(db, lines)
+            over = self._sweep(db, now) if now - self._swept > _SWEEP_SECONDS else 0
+            answer = _held(db, lines)._replace(expired=over)
             if answer.granted:
                 db.execute("INSERT INTO hold VALUES(?, ?, ?)", (hold, now + ttl, packed(lines)))
             return answer
