@@ -299,6 +299,8 @@ class Governor:
             if total * 1_000_000 >= threshold * part.limit:
                 key = (part.account, self._slots[part.budget.window].start, threshold)
                 warns = warns or key not in self._warned
+                if len(self._warned) >= _MOST_MATCHES:
+                    self._warned.clear()
                 self._warned.add(key)
         return warns
 

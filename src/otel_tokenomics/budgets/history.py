@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from otel_tokenomics.budgets.budget import OF_RUN, Budget
 from otel_tokenomics.budgets.plan import Plan
 
 HOUR = 3600
+FORECAST_DAYS = 7
 _DEVIATIONS = 1.96
 """Of a normal distribution 95 % lie within so many deviations of its mean."""
 _LEAST_HOURS = 3
@@ -41,11 +42,14 @@ class Forecast(NamedTuple):
     latest: int | None
 
 
-def forecast(hourly: Iterable[int], left: int, now: int) -> Forecast | None:
+def forecast(
+    hourly: Iterable[int], left: int, now: int, leaving: Sequence[int] | None = None
+) -> Forecast | None:
     """When `left` is spent, from what each past hour spent; `None` without three hours of history.
 
     Spending is taken as a random walk with the mean and the deviation of the hours: after `t` hours it is
-    `m t` give or take `1.96 s sqrt(t)`. Solved for `t` at either edge.
+    `m t` give or take `1.96 s sqrt(t)`. Solved for `t` at either edge. In a rolling window as much comes back
+    as `leaving` says of each hour to come; one that lasts as long as the window lasts for ever.
     """
     hours = list(hourly)
     if len(hours) < _LEAST_HOURS:
@@ -56,22 +60,59 @@ def forecast(hourly: Iterable[int], left: int, now: int) -> Forecast | None:
     if mean == 0:
         return Forecast(None, None, None)
     wide = _DEVIATIONS * math.sqrt(sum((hour - mean) ** 2 for hour in hours) / (len(hours) - 1))
+    if leaving is not None:
+        ends = [_rolled(mean, edge, left, leaving) for edge in (0.0, wide, -wide)]
+        return Forecast(*[None if end is None else now + end * HOUR for end in ends])
     root = math.sqrt(wide * wide + 4 * mean * left)
     low, high = ((root - wide) / (2 * mean)) ** 2, ((root + wide) / (2 * mean)) ** 2
     return Forecast(*[now + round(hours_ * HOUR) for hours_ in (left / mean, low, high)])
 
 
+def runs_out(budget: Budget, account: str, past: Sequence[Past], left: int, now: int) -> Forecast | None:
+    """When an account runs out, by the hours of the last `FORECAST_DAYS`.
+
+    `None` where hours say nothing: without three of them, or for a rolling window shorter than one.
+    """
+    leaving = leaving_of(budget, account, past, now)
+    if leaving is not None and budget.window.seconds < HOUR:
+        return None
+    hours = hourly_of(budget, account, past, now - FORECAST_DAYS * 24 * HOUR, now)
+    return forecast(hours, left, now, leaving)
+
+
+def _rolled(mean: float, wide: float, left: int, leaving: Sequence[int]) -> int | None:
+    """After how many hours more came than what was left and what left."""
+    back = 0
+    for hour, gone in enumerate(leaving, start=1):
+        back += gone
+        if mean * hour + wide * math.sqrt(hour) >= left + back:
+            return hour
+    return None
+
+
+def leaving_of(budget: Budget, account: str, past: Iterable[Past], now: int) -> list[int] | None:
+    """What of a rolling window's spend no longer counts after each hour to come; `None` for other windows."""
+    window = budget.window
+    if window.kind != "rolling":
+        return None
+    leaving = [0] * -(-window.seconds // HOUR)
+    for call in past:
+        ends = call.at + window.seconds - now
+        if ends >= 0 and call.at < now and budget.account(call.subject) == account:
+            leaving[min(ends // HOUR, len(leaving) - 1)] += amount(budget, call)
+    return leaving
+
+
 def hourly_of(budget: Budget, account: str, past: Iterable[Past], since: int, now: int) -> list[int]:
-    """What each hour from `since` to `now` spent of one account."""
+    """What each whole hour before `now`, back to `since` or the first call, spent of one account."""
     spent: dict[int, int] = defaultdict(int)
     first: int | None = None
     for call in past:
         if since <= call.at < now and budget.account(call.subject) == account:
-            first = call.at if first is None else min(first, call.at)
-            spent[call.at // HOUR] += amount(budget, call)
-    if first is None:
-        return []
-    return [spent.get(hour, 0) for hour in range(first // HOUR, now // HOUR + 1)]
+            hour = (now - call.at) // HOUR
+            first = hour if first is None else max(first, hour)
+            spent[hour] += amount(budget, call)
+    return [] if first is None else [spent.get(hour, 0) for hour in range(first, -1, -1)]
 
 
 def amount(budget: Budget, call: Past) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from otel_tokenomics.budgets.amounts import nano_of, parse, shown
 from otel_tokenomics.budgets.budget import VELOCITY, Budget
-from otel_tokenomics.budgets.history import HOUR, Forecast, Past, forecast, hourly_of, replay
+from otel_tokenomics.budgets.history import FORECAST_DAYS, HOUR, Forecast, Past, replay, runs_out
 from otel_tokenomics.budgets.plan import BudgetConfigError, Plan, plan_of, read_plan
 from otel_tokenomics.budgets.protocol import Balance, Line, Store, StoreDownError
 from otel_tokenomics.budgets.stores.opening import open_store
@@ -36,7 +36,6 @@ EXAMPLES = """\
 
 The configuration is the file that OTEL_TOKENOMICS_CONFIG names, or --config; docs/budgets.md explains it."""
 
-_FORECAST_DAYS = 7
 _SECOND = 1_000_000_000
 _VALUE = re.compile(r"""(=\s*)("[^"]*"|'[^']*')""")
 
@@ -68,14 +67,16 @@ def run_status(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments)
     store = open_store(replace(plan, store=replace(plan.store, lease=0)), budgets_path(os.environ))
     try:
+        known = store.accounts()
         store.expire()
         now = int(store.now())
-        rows = [row for budget in plan.budgets for row in _rows(store, budget, now)]
+        rows = [row for budget in plan.budgets for row in _rows(store, budget, known, now)]
     except StoreDownError as error:
         raise console.CommandError(f"{error}.") from None
     finally:
         store.close()
-    past = list(_past(arguments, (now - _FORECAST_DAYS * 24 * HOUR) * _SECOND, None))
+    oldest = max(FORECAST_DAYS * 24 * HOUR, *(budget.window.seconds for budget in plan.budgets))
+    past = list(_past(arguments, (now - oldest) * _SECOND, None))
     told = [_status(budget, account, balance, past, now) for budget, account, balance in rows]
     if arguments.json:
         print(json.dumps({"mode": plan.mode, "budgets": told}, ensure_ascii=False))
@@ -180,10 +181,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return plan
 
 
-def _rows(store: Store, budget: Budget, now: int) -> Iterator[tuple[Budget, str, Balance]]:
+def _rows(store: Store, budget: Budget, known: list[str], now: int) -> Iterator[tuple[Budget, str, Balance]]:
     slot = budget.window.slot(now)
-    known = [name for name in store.accounts() if _is_of(budget, name)]
-    for account in sorted(known) or [budget.name]:
+    for account in sorted(name for name in known if _is_of(budget, name)) or [budget.name]:
         line = Line(account, slot.start, slot.since, slot.step, slot.until, 0, 0)
         yield budget, account, store.read([line])[0]
 
@@ -194,8 +194,7 @@ def _is_of(budget: Budget, account: str) -> bool:
 
 def _status(budget: Budget, account: str, balance: Balance, past: list[Past], now: int) -> dict[str, Any]:
     left = budget.limit.quantity - balance.spent - balance.held
-    hours = hourly_of(budget, account, past, now - _FORECAST_DAYS * 24 * HOUR, now)
-    ends = forecast(hours, left, now)
+    ends = runs_out(budget, account, past, left, now)
     resets = budget.window.resets(now)
     return {
         "budget": account,

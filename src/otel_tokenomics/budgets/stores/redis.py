@@ -65,6 +65,15 @@ class RedisStore:
         told = self._run(scripts.ACCOUNTS, [])
         return sorted({field.partition("\t")[0] for field in told[2:]})
 
+    def tags(self) -> list[str]:
+        """Every hash tag under which accounts are kept. Looks through the whole database: not for a call."""
+        before, after = f"{PREFIX}:{{", f"}}:{_PARTS[0]}"
+        try:
+            found = list(self._connection().scan_iter(match=f"{before}*{after}", count=1000))
+        except Exception as error:
+            raise self._down(error) from error
+        return sorted(key.decode().removeprefix(before).removesuffix(after) for key in found)
+
     def close(self) -> None:
         """Close the connections."""
         if self._client is not None and self._pid == os.getpid():
@@ -76,22 +85,31 @@ class RedisStore:
             before = time.time()
             told = [part.decode() for part in run(keys=self._keys, args=arguments)]
         except Exception as error:
-            raise StoreDownError(f"{_place(self._url)}: {type(error).__name__}") from error
+            raise self._down(error) from error
         after = time.time()
         at = float(told[1])
         if not before <= at <= after:
             self._ahead = at - (before + after) / 2
         return told
 
-    def _script(self, text: str) -> Any:
+    def _down(self, error: Exception) -> StoreDownError:
+        if isinstance(error, StoreDownError):
+            return error
+        return StoreDownError(f"{_place(self._url)}: {type(error).__name__}")
+
+    def _connection(self) -> Any:
         if self._pid != os.getpid():
             with self._lock:
                 if self._pid != os.getpid():
                     self._client, self._scripts = self._connected(), {}
                     self._pid = os.getpid()
+        return self._client
+
+    def _script(self, text: str) -> Any:
+        client = self._connection()
         found = self._scripts.get(text)
         if found is None:
-            found = self._scripts[text] = self._client.register_script(text)
+            found = self._scripts[text] = client.register_script(text)
         return found
 
     def _connected(self) -> Any:
@@ -183,8 +201,9 @@ class Sharded:
         return tuple([self._shard([line]).read([line])[0] for line in lines])
 
     def accounts(self) -> list[str]:
-        """The names of all accounts under the tags that this process knows."""
-        return [name for shard in list(self._shards.values()) for name in shard.accounts()]
+        """The names of all accounts, whoever made them; from then on all their tags are known."""
+        shards = [self._at(tag) for tag in self._first.tags()]
+        return [name for shard in shards for name in shard.accounts()]
 
     def close(self) -> None:
         """Close the connections."""
@@ -194,7 +213,9 @@ class Sharded:
     def _shard(self, lines: Sequence[Line]) -> RedisStore:
         _, _, rest = lines[0].account.partition(self._mark)
         # A brace would end the tag early.
-        tag = rest.partition("|")[0].replace("{", "(").replace("}", ")") or "all"
+        return self._at(rest.partition("|")[0].replace("{", "(").replace("}", ")") or "all")
+
+    def _at(self, tag: str) -> RedisStore:
         with self._lock:
             if tag not in self._shards:
                 self._shards[tag] = RedisStore(self._url, self._timeout, tag)
