@@ -24,7 +24,7 @@ from otel_tokenomics.wiring.libraries import LIBRARIES, Library
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "coverage.md"
 _SEAMS = {
     "stainless": "its base client's `request` and `_process_response`",
-    "http": "`send` of httpx and httpx2, by its `User-Agent`",
+    "http": "what sends in httpx, httpx2, requests and aiohttp, by its `User-Agent`",
     "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
 }
 _HEAD = """# Which client libraries are covered
@@ -39,10 +39,9 @@ streaming response and through its bare `post`.
 """
 _COLUMNS = ("library", "switched off as", "seam", "operations", "exchanges")
 _TAIL = """
-Not seen by the HTTP seam, so not recorded: google-genai's async calls where `aiohttp` is installed, unless
-`http_options` has an `httpx_async_client`; live sessions over websockets; clients given an HTTP client that
-is no httpx `Client`; and any library whose `User-Agent` the application replaces. There each attempt of a
-call that the library retries is a span of its own, and the one that answers is the record.
+Not seen by the HTTP seam, so not recorded: live sessions over websockets; clients given an HTTP client of
+another kind; and any library whose `User-Agent` the application replaces. There each attempt of a call that
+the library retries is a span of its own, and the one that answers is the record.
 """
 
 

@@ -38,7 +38,7 @@ def governed(library: str, text: str, folder: Path) -> Iterator[tuple[House, Wir
     """A library's calls under one budget for a lifetime: the house, the wire, a call to make."""
     kit = KITS[library]
     house = House(LIFE + text, f"sqlite:///{str(folder / 'b.db').lstrip('/')}")
-    wire = Wire(Reply(kit.whole(kit.usage)), library=kit.http)
+    wire = Wire(Reply(kit.whole(kit.usage)), library=kit.http_of(False))
     client = kit.client(wire, False, {})
     seam = Seam(library)
     seam.open(LIBRARIES[library].adapter_class()(Hosts({})), house.desk)

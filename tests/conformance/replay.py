@@ -48,7 +48,7 @@ class Player:
     def __init__(self, vendor: Vendor, asynchronous: bool) -> None:
         self.vendor = vendor
         self._kit = PLAYERS[vendor.library]
-        self.wire = Wire(library=self._kit.http)
+        self.wire = Wire(library=self._kit.http_of(asynchronous))
         self._asynchronous = asynchronous
         self._clients: dict[Any, Any] = {}
 

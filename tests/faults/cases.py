@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from tests.support.either import items, value
 from tests.support.libraries import KITS, Kit, installed
 from tests.support.telemetry import Telemetry, instrumented
 from tests.support.wire import JSON, Part, Reply, Wire
+from tests.support.wire_others import error
 
 BUCKETS = {library: kit.buckets for library, kit in KITS.items()}
 Transcript = list[Any]
@@ -51,7 +51,12 @@ class Case:
 
     def wire(self, *script: Reply) -> Wire:
         """A wire of the HTTP library that the client library is built on."""
-        return Wire(*script, library=self.kit.http)
+        return Wire(*script, library=self.http)
+
+    @property
+    def http(self) -> str:
+        """The HTTP library that it is called through."""
+        return self.kit.http_of(self.asynchronous)
 
     def client(self, wire: Wire, **options: Any) -> Any:
         """A client on `wire`. It retries nothing unless told to."""
@@ -81,8 +86,7 @@ class Case:
 
     def error(self, name: str, *told: Any, **options: Any) -> BaseException:
         """An exception of the HTTP library."""
-        made: BaseException = getattr(importlib.import_module(self.kit.http), name)(*told, **options)
-        return made
+        return error(self.http, name, *told, **options)
 
     def reply(self, usage: Any = ...) -> Reply:
         """A good answer; with `usage`, one whose usage is that."""
@@ -105,6 +109,8 @@ CASES = [
     if installed(kit)
     for asynchronous in (False, True)
     for stream in (False, True)
+    if asynchronous or "asynchronous" not in kit.features
+    if not (stream and "plain" in kit.features)
 ]
 FIRST = ("openai", "anthropic")
 """Where ours fails the same way for all libraries, these stand for them."""

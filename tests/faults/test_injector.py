@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from tests.faults import test_transports as transports
 from tests.faults.cases import CASES, FIRST, Case, Transcript, call, dumped, played
 from tests.support import replies
 from tests.support.either import close, items, value
@@ -53,10 +54,20 @@ OUTERMOST = {
     "aclose",
     "_tapped",
     "_atapped",
+    "iter_content",
+    "_told",
+    "release",
+    "read",
+    "read_nowait",
+    "__getattribute__",
+    "__del__",
 }
 """Frames that stand between the application and the library; whatever they call of ours may fail."""
 
-GUARDS = {"_see", "_broken", "_closed", "fault", "__enter__", "__exit__"}
+GUARDS = {
+    *("_see", "_broken", "_closed", "_altered", "_uncover", "see_lines", "end", "drop"),
+    *("data", "failed", "closed", "fault", "__enter__", "__exit__"),
+}
 """Frames that are one `try` from their first statement on, so that nothing of ours can raise out of them.
 
 An exception on the very entry into them is the interpreter's (out of stack or memory), not ours.
@@ -166,7 +177,7 @@ def test_every_entry_into_our_code_may_fail(case: Case, name: str) -> None:
 
     bare = run(Injector())
     assert bare[1] >= 1
-    with instrumented(case.library) as telemetry:
+    with instrumented(case.kit.distribution) as telemetry:
         for _ in range(2):
             counter = Injector()
             assert run(counter) == bare
@@ -183,6 +194,54 @@ def test_every_entry_into_our_code_may_fail(case: Case, name: str) -> None:
             telemetry.clear()
     assert not wrong, "\n".join(["the application noticed", *wrong])
     assert records <= counter.entries, "a call was recorded twice"
+
+
+def _by_requests(stream: bool) -> Any:
+    reply = transports.STREAM_REPLY if stream else transports.PLAIN_REPLY
+    return list(transports.post(reply).iter_content(None))
+
+
+def _left_by_requests(stream: bool) -> Any:
+    response = transports.post(transports.STREAM_REPLY)
+    seen = next(response.iter_content(None))
+    response.close()
+    return seen
+
+
+def _by_aiohttp(stream: bool) -> Any:
+    async def read() -> list[bytes]:
+        reply = transports.STREAM_REPLY if stream else transports.PLAIN_REPLY
+        async with transports.posted(reply) as response:
+            return [data async for data in response.content.iter_any()]
+
+    return asyncio.run(read())
+
+
+def _left_by_aiohttp(stream: bool) -> Any:
+    async def read() -> bytes:
+        async with transports.posted(transports.STREAM_REPLY) as response:
+            return await response.content.readline()
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("read", [_by_requests, _left_by_requests, _by_aiohttp, _left_by_aiohttp])
+def test_every_entry_below_requests_and_aiohttp_may_fail(read: Any, stream: bool) -> None:
+    bare = read(stream)
+    with instrumented("cohere") as telemetry:
+        for _ in range(2):
+            with Injector() as counter:
+                assert read(stream) == bare
+        assert counter.entries > 30
+        for at in range(1, counter.entries + 1):
+            with Injector(at) as injector:
+                try:
+                    seen = read(stream)
+                except RuntimeError as error:
+                    seen = error
+            assert seen == bare, injector.where
+        assert len(telemetry.records()) <= counter.entries + 2
 
 
 def test_the_injector_injects() -> None:

@@ -63,7 +63,7 @@ def test_52_instrumenting_one_leaves_the_other_alone(library: str) -> None:
 @every
 async def test_52_instrument_twice_is_one_record(case: Case) -> None:
     with instrumented() as telemetry:
-        INSTRUMENTORS[case.library]().instrument(**telemetry.providers)
+        INSTRUMENTORS[case.kit.distribution]().instrument(**telemetry.providers)
         await call(case, case.client(case.wire(case.reply())))
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
 
@@ -104,7 +104,7 @@ async def test_52_others_above_and_below_removed_out_of_order(case: Case, order:
     seen: list[str] = []
     _wrap(kind, "request", seen, "below")
     try:
-        with instrumented(case.library) as telemetry:
+        with instrumented(case.kit.distribution) as telemetry:
             above = _wrap(kind, "request", seen, "above")
             await call(case, case.client(case.wire(case.reply())))
             assert seen == ["above", "below"]
@@ -113,7 +113,7 @@ async def test_52_others_above_and_below_removed_out_of_order(case: Case, order:
         await call(case, case.client(case.wire(case.reply())))
         assert len(telemetry.records()) == 1, "a wrapper left in place does nothing"
         again = Telemetry()
-        with instrumented(case.library, telemetry=again):
+        with instrumented(case.kit.distribution, telemetry=again):
             await call(case, case.client(case.wire(case.reply())))
         assert len(again.records()) == 1, "instrumented again, it is one record"
     finally:
@@ -132,9 +132,9 @@ async def test_52_a_wrapper_that_another_threw_out_is_put_back(case: Case) -> No
     kind = base.AsyncAPIClient if case.asynchronous else base.SyncAPIClient
     first = vars(kind)["request"]
     try:
-        with instrumented(case.library):
+        with instrumented(case.kit.distribution):
             kind.request = first
-        with instrumented(case.library) as telemetry:
+        with instrumented(case.kit.distribution) as telemetry:
             await call(case, case.client(case.wire(case.reply())))
         assert len(telemetry.records()) == 1
     finally:
@@ -160,7 +160,7 @@ async def test_49_50_a_point_that_a_version_lacks_is_left_alone(
     }
     with monkeypatch.context() as patch:
         patch.setattr(base, owner.__name__, type(owner.__name__, (Bare,), kept))
-        with instrumented(case.library):
+        with instrumented(case.kit.distribution):
             pass
     warned = {record.getMessage() for record in caplog.records if "no seam" in record.getMessage()}
     assert len(warned) == (0 if missing == "retry" else 1)

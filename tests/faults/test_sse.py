@@ -42,7 +42,7 @@ def asking(case: Case) -> dict[str, Any]:
 async def test_42_cut_at_every_byte(case: Case) -> None:
     text = whole(case)
     bare, _ = await played(case, (Reply([text], headers=SSE),), call, {})
-    with instrumented(case.library) as telemetry:
+    with instrumented(case.kit.distribution) as telemetry:
         for place in range(1, len(text), 3 if case.asynchronous else 1):
             seen, _ = await played(case, (Reply(cut(text, place), headers=SSE),), call, {})
             assert seen == bare, place
@@ -95,7 +95,7 @@ async def test_42_what_we_asked_for_is_hidden_however_it_is_cut(
         return [dumped(chunk) async for chunk in items(stream)]
 
     bare, _ = await played(case, (Reply([plain], headers=SSE),), act, {})
-    with instrumented(case.library) as telemetry:
+    with instrumented(case.kit.distribution) as telemetry:
         for place in range(0, len(answer), 5):
             reply = Reply(cut(answer, place, place + 1), headers=SSE)
             seen, _ = await played(case, (reply,), act, {})

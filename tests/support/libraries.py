@@ -28,7 +28,8 @@ class Kit:
     `parse`, `helper`: a method of that name, and `stream`. `retries`: it counts its own.
     `eager`: a stream is asked for when the method is called, not when it is read. `closes`: it has a block
     and an end of its own, and is no generator.
-    `asyncio_only`: it runs on no other event loop.
+    `asyncio_only`: it runs on no other event loop. `asynchronous`, `plain`: it is tested only so.
+    A `library` of the name `library+transport` is a library over another HTTP library than is usual.
     """
 
     library: str
@@ -44,12 +45,22 @@ class Kit:
     zero: Any
     """A usage whose counts are all zero."""
     features: frozenset[str] = STAINLESS
-    http: str = "httpx"
+    http: str | tuple[str, str] = "httpx"
+    """The HTTP library below it: the one of both its clients, or that of each."""
     stream_headers: Mapping[str, str] = field(default_factory=lambda: SSE)
     options: Mapping[str, Any] = field(default_factory=dict)
     """What every client of the library is made with."""
     make: Callable[[Any, Any, dict[str, Any]], Any] | None = None
     """Makes a client of a class, an HTTP client and options, where that is not Stainless's way."""
+
+    @property
+    def distribution(self) -> str:
+        """The name of its row."""
+        return self.library.partition("+")[0]
+
+    def http_of(self, asynchronous: bool) -> str:
+        """The HTTP library that a client is called through."""
+        return self.http if isinstance(self.http, str) else self.http[asynchronous]
 
     def path(self, asynchronous: bool, stream: bool) -> str:
         """The method of a kind of call, from the client on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 from tests.support import replies
@@ -54,7 +55,8 @@ def cohere(usage: Any) -> dict[str, Any]:
     return {"id": "c1", "finish_reason": "COMPLETE", "message": message, "usage": usage}
 
 
-def _cohere_pieces(usage: Any) -> list[bytes]:
+def cohere_pieces(usage: Any) -> list[bytes]:
+    """The pieces of a streamed chat."""
     start = {"id": "c1", "type": "message-start", "delta": {"message": {"role": "assistant", "content": []}}}
     deltas = [
         {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": word}}}}
@@ -130,6 +132,21 @@ def _google_genai_row(kit: Any) -> Any:
     )
 
 
+def _google_genai_aiohttp_row(kit: Any) -> Any:
+    def make(kind: Any, http: Any, options: dict[str, Any]) -> Any:
+        types = importlib.import_module("google.genai.types")
+        return kind(**{"api_key": "none", **options}, http_options=types.HttpOptions(aiohttp_client=http))
+
+    plain = _google_genai_row(kit)
+    return replace(
+        plain,
+        library="google-genai+aiohttp",
+        features=frozenset({"asynchronous", "asyncio_only"}),
+        http="aiohttp",
+        make=make,
+    )
+
+
 def _mistralai_row(kit: Any) -> Any:
     return kit(
         "mistralai",
@@ -156,7 +173,7 @@ def _cohere_row(kit: Any) -> Any:
         ("chat", "chat_stream", "chat", "chat_stream"),
         arguments=_ask("command-a-03-2025", request_options={"max_retries": 0}),
         whole=lambda usage: replies.dumps(cohere(usage)),
-        pieces=_cohere_pieces,
+        pieces=cohere_pieces,
         usage=COHERE_USAGE,
         buckets=PLAIN,
         zero={"billed_units": {"input_tokens": 0, "output_tokens": 0}},
@@ -204,5 +221,6 @@ def _huggingface_hub_row(kit: Any) -> Any:
 
 def vendors_of_their_own(kit: Any) -> list[Any]:
     """The rows, each made by `kit`."""
-    rows = (_google_genai_row, _mistralai_row, _cohere_row, _ollama_row, _huggingface_hub_row)
+    google = _google_genai_row, _google_genai_aiohttp_row
+    rows = (*google, _mistralai_row, _cohere_row, _ollama_row, _huggingface_hub_row)
     return [row(kit) for row in rows]

@@ -1,4 +1,4 @@
-"""A wire that ends in this process: an httpx or httpx2 transport, sync and async, that plays a script.
+"""A wire that ends in this process and plays a script: below httpx and httpx2, requests, or aiohttp.
 
 A `Reply` is what the provider sends: its body is one piece or a list of parts. A part is a piece of bytes,
 an exception to raise there, or something to call there (awaited on an async wire), so that a test can
@@ -13,6 +13,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.support import wire_others
 
 Part = bytes | BaseException | Callable[[], Any]
 JSON = {"content-type": "application/json"}
@@ -55,10 +57,14 @@ class Wire:
 
     def client(self, **kwargs: Any) -> Any:
         """A synchronous HTTP client that ends here."""
+        if self.http.__name__ == "requests":
+            return wire_others.session(self._reply)
         return self.http.Client(transport=self.http.MockTransport(self._answer), **kwargs)
 
     def aclient(self, **kwargs: Any) -> Any:
         """An asynchronous HTTP client that ends here."""
+        if self.http.__name__ == "aiohttp":
+            return wire_others.client_session(self._areply)
         return self.http.AsyncClient(transport=self.http.MockTransport(self._aanswer), **kwargs)
 
     def _next(self, request: Any) -> Reply:
@@ -67,27 +73,37 @@ class Wire:
             self.requests.append(request)
         return reply
 
-    def _answer(self, request: Any) -> Any:
+    def _reply(self, request: Any) -> Reply:
         reply = self._next(request)
         if reply.before is not None:
             reply.before()
-        return self._respond(reply, request)
+        return _raised(reply, request)
 
-    async def _aanswer(self, request: Any) -> Any:
+    async def _areply(self, request: Any) -> Reply:
         reply = self._next(request)
         if reply.before is not None:
             waited = reply.before()
             if inspect.isawaitable(waited):
                 await waited
-        return self._respond(reply, request)
+        return _raised(reply, request)
 
-    def _respond(self, reply: Reply, request: Any) -> Any:
-        if reply.error is not None:
-            raise reply.error(request)
+    def _answer(self, request: Any) -> Any:
+        return self._respond(self._reply(request))
+
+    async def _aanswer(self, request: Any) -> Any:
+        return self._respond(await self._areply(request))
+
+    def _respond(self, reply: Reply) -> Any:
         if isinstance(reply.body, bytes):
             return self.http.Response(reply.status, headers=dict(reply.headers), content=reply.body)
         stream = _stream_of(self.http)(reply.body)
         return self.http.Response(reply.status, headers=dict(reply.headers), stream=stream)
+
+
+def _raised(reply: Reply, request: Any) -> Reply:
+    if reply.error is not None:
+        raise reply.error(request)
+    return reply
 
 
 def _stream_of(http: Any) -> Any:

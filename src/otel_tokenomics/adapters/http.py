@@ -1,7 +1,7 @@
 """What the client libraries have in common that are seen at their HTTP library: requests, streams of lines.
 
-A request is httpx's, of either generation, read by name. Who made it is told by its `User-Agent`, which each
-of these libraries sets; what it calls, by how its path ends.
+A request is httpx's, of either generation, read by name, or an `HttpRequest` of another. Who made it is told
+by its `User-Agent`, which each of these libraries sets; what it calls, by how its path ends.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.http_request import HttpRequest
 from otel_tokenomics.adapters.sse import UsageLines
 from otel_tokenomics.adapters.stainless import (
     Dialect,
@@ -73,7 +74,10 @@ class HttpAdapter:
     def told(self, route: Route, endpoint: Endpoint, request: Any, stream: bool) -> Facts:
         """The facts of a request on a route, as its body says them."""
         asked = body_of(request)
-        return facts_of(self.flavor, route, endpoint, asked, stream and asked.get("stream") is not False)
+        streams = asked.get("stream")
+        # Only httpx is told beforehand how the body will be read.
+        stream = streams is True if isinstance(request, HttpRequest) else stream and streams is not False
+        return facts_of(self.flavor, route, endpoint, asked, stream)
 
     def endpoint(self, url: Any) -> Endpoint:
         """Who is behind a URL."""
@@ -106,6 +110,8 @@ class HttpMeter(StainlessMeter):
     def capped(self, request: Any, tokens: int) -> Any:
         """A copy of the request with this output cap in its body, under the name that the endpoint knows."""
         body = with_cap(body_of(request, whole=True), cap_path(self._facts), tokens)
+        if isinstance(request, HttpRequest):
+            return request.with_body(body)
         headers = [pair for pair in request.headers.raw if pair[0].lower() not in _OF_THE_BODY]
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
         return type(request)(
@@ -183,9 +189,12 @@ def with_cap(body: Mapping[str, Any], path: tuple[str, ...], tokens: int) -> dic
 def body_of(request: Any, whole: bool = False) -> Mapping[str, Any]:
     """The JSON that is sent: of a long one its model, or the `whole`; nothing if it is not in memory."""
     try:
-        content = request.content
+        given = getattr(request, "json_data", None)
+        content = request.content if given is None else None
     except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own error for an unread request
         return {}
+    if content is None:
+        return given or {}
     if len(content) > _MOST_ASKED and not whole:
         found = _MODEL.search(content, 0, 4096) or _MODEL.search(content, len(content) - 4096)
         return {} if found is None else {"model": found[1].decode("utf-8", "replace")}

@@ -90,7 +90,7 @@ def _client(client: Any) -> Finding:
         return Finding("problem", f"{name}: cannot be imported ({client.error})", "Repair its installation")
     if not client.missing:
         found = f"{name}: covered at {plural(len(client.present), 'point')}"
-        return Finding("ok", found + (f"; not recorded: {client.unseen}" if client.unseen else ""))
+        return Finding("ok", found)
     missing = "; ".join(f"{point.title} is missing: {point.without}" for point in client.missing)
     return Finding("problem", f"{name}: {missing}", "Upgrade otel-tokenomics, or report this version of it")
 

@@ -15,12 +15,15 @@ _NEVER_SENT = frozenset(
     {
         *("ConnectTimeout", "ConnectError", "PoolTimeout", "UnsupportedProtocol", "ProxyError"),
         *("ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError"),
+        "ConnectionTimeoutError",
     }
 )
 _LOST_ANSWERS = frozenset(
     {
         *("ReadTimeout", "ReadError", "RemoteProtocolError"),
         *("ReadTimeoutError", "ConnectionClosedError", "ResponseStreamingError"),
+        *("ProtocolError", "ServerDisconnectedError", "ServerTimeoutError", "SocketTimeoutError"),
+        *("ClientOSError", "TimeoutError"),
     }
 )
 

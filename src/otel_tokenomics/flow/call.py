@@ -156,6 +156,13 @@ class Call:
             self._step(Ended(error=error, early=early))
             self._fall_silent()
 
+    def drop(self) -> None:
+        """Whoever had its response has dropped it. For finalizers: it is settled elsewhere, later."""
+        running = self._flow
+        if running is not None:
+            self._fall_silent()
+            running.close()
+
     def _tap(self, response: Any, cover: Cover) -> None:
         # Twice, because a chunk that we asked for and could not hide would reach the application.
         for _ in range(2):

@@ -24,6 +24,7 @@ from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.drivers import drive
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
+from otel_tokenomics.wiring.following import end, see
 
 _FOLLOWS = ("stream", "body")
 """Under what names a response holds what is still to be read."""
@@ -129,17 +130,17 @@ def _cover(source: Any, answer: Any, call: Call) -> None:
 def _events(source: Any, call: Call) -> Iterator[Any]:
     try:
         for event in source:
-            _see(call, event.payload)
+            see(call, event.payload)
             if event.headers.get(":message-type", "event") != "event":
                 # What the application makes of it is an error; nothing comes after it.
-                _end(call, early=True)
+                end(call, early=True)
             yield event
     except GeneratorExit:
         raise
     except BaseException as error:
-        _end(call, error)
+        end(call, error)
         raise
-    _end(call)
+    end(call)
 
 
 def _cover_read(raw: Any, call: Call, length: Any) -> None:
@@ -149,12 +150,12 @@ def _cover_read(raw: Any, call: Call, length: Any) -> None:
         try:
             data = kind.read(held(), amt, *args, **kwargs)
         except BaseException as error:
-            _end(call, error)
+            end(call, error)
             raise
-        _see(call, data)
+        see(call, data)
         left[0] -= len(data)
         if amt is None or amt < 0 or left[0] == 0 or (amt and not data):
-            _end(call)
+            end(call)
         return data
 
     vars(raw)["read"] = read
@@ -167,21 +168,6 @@ def _cover_close(source: Any, call: Call) -> None:
         try:
             return kind.close(held(), *args, **kwargs)
         finally:
-            _end(call, early=True)
+            end(call, early=True)
 
     vars(source)["close"] = close
-
-
-def _see(call: Call, data: bytes) -> None:
-    try:
-        if data and not call.skim(data):
-            call.chunk(data)
-    except Exception as error:
-        fault("tap.chunk", error)
-
-
-def _end(call: Call, error: BaseException | None = None, early: bool = False) -> None:
-    try:
-        call.end(error=error, early=early)
-    except Exception as trouble:
-        fault("tap.closed", trouble)

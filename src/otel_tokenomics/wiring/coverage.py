@@ -29,14 +29,6 @@ UNCOVERED: Final = (
 )
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""
 
-UNSEEN: Final[Mapping[str, tuple[str, str]]] = {
-    "google-genai": (
-        "aiohttp",
-        "async calls, which use aiohttp here unless http_options has an httpx_async_client",
-    )
-}
-"""What of a covered library is not recorded where a module is installed."""
-
 RIVALS: Final[Mapping[str, str]] = {
     "opentelemetry-instrumentation-openai-v2": "OpenTelemetry, the older package",
     "opentelemetry-instrumentation-genai-openai": "OpenTelemetry",
@@ -65,12 +57,6 @@ class Client:
     missing: tuple[Point, ...] = ()
     error: str | None = None
     covered: bool = True
-
-    @property
-    def unseen(self) -> str | None:
-        """Which of its calls pass the seam by in this environment."""
-        other = UNSEEN.get(self.name)
-        return other[1] if other is not None and importlib.util.find_spec(other[0]) is not None else None
 
 
 @dataclass(frozen=True, slots=True)

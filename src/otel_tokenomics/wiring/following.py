@@ -1,0 +1,41 @@
+"""What stands between a response's body and its call: each is one `try`, for the application reads on."""
+
+from __future__ import annotations
+
+from otel_tokenomics.flow.call import Call
+from otel_tokenomics.flow.guard import fault
+from otel_tokenomics.flow.veil import quiet
+
+
+def see(call: Call, data: bytes) -> None:
+    """Bytes of a body passed by, or all of one event."""
+    try:
+        if data and not call.skim(data):
+            call.chunk(data)
+    except Exception as error:
+        fault("tap.chunk", error)
+
+
+def see_lines(call: Call, data: bytes) -> None:
+    """Bytes of a stream of lines passed by, cut anywhere."""
+    try:
+        if data and not (quiet(data) and call.skim(data)):
+            call.chunk(data)
+    except Exception as error:
+        fault("tap.chunk", error)
+
+
+def drop(call: Call) -> None:
+    """Nobody can read any more of it: said by a finalizer."""
+    try:
+        call.drop()
+    except Exception as trouble:
+        fault("tap.dropped", trouble)
+
+
+def end(call: Call, error: BaseException | None = None, early: bool = False) -> None:
+    """There is no more of it; `early`: because nobody wants more."""
+    try:
+        call.end(error=error, early=early)
+    except Exception as trouble:
+        fault("tap.closed", trouble)
