@@ -18,7 +18,7 @@ from otel_tokenomics.budgets.plan import BudgetConfigError, plan_of
 from otel_tokenomics.budgets.protocol import Balance, Line
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution, Payers
 from otel_tokenomics.model.tables import Document
 from otel_tokenomics.telemetry.budgets import BudgetTeller
 from otel_tokenomics.telemetry.events import UsageEvents
@@ -55,7 +55,7 @@ class House:
             metrics,
             UsageEvents(providers["logger_provider"]),
         )
-        self.desk = Desk(assembly.pricer_of(None), teller, lambda: who, None, gate)
+        self.desk = Desk(assembly.pricer_of(None), teller, lambda facts, key: Payers(who, who), None, gate)
         self.seam = Seam("openai")
 
     def client(self, retries: int = 0) -> Any:

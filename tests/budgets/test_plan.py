@@ -28,6 +28,7 @@ warn_at = [0.5, 0.8, 0.95]
 on_unpriced = "deny"
 unbounded_output = "model_max"
 """
+HASHED = '[personal]\nhash = ["user"]\nsalt_env = "OWNER_SALT"\n'
 BUDGET = '[[budget]]\nname = "b"\nlimit = "5 USD"\nwindow = "day"\n'
 
 
@@ -115,6 +116,8 @@ WRONG = [
         "no call could keep yet: take it out, and catch BudgetExceededError",
     ),
     ('[budgets]\ntrust_baggage = ["tenent"]', 2, "(did you mean tenant?)"),
+    (HASHED + BUDGET + 'match = { user = "ann*" }', 8, 'name each, or "*"'),
+    (HASHED.replace("user", "usr") + BUDGET, 2, "names 'usr'; it may name"),
     ("[budgets]\ninput_margin = -1", 2, "must be a whole number from 0"),
     ("budget = 5", 1, "budget must be tables: begin each with [[budget]]"),
     ("store = 5", 1, "store must be a table: begin it with [store]"),
@@ -132,6 +135,21 @@ def test_what_is_wrong_is_told(text: str, line: int, said: str) -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(BudgetConfigError, match="absent\\.toml cannot be read"):
         read_plan(tmp_path / "absent.toml")
+
+
+def test_a_budget_of_a_hashed_owner_matches_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWNER_SALT", "0123456789abcdef")
+    made = plan(HASHED + BUDGET + 'match = { user = ["anna", "ben"], team = "se*" }')
+    assert made.hashed is not None
+    anna = made.hashed.of("user", "anna")
+    assert made.budgets[0].account({"user": str(anna), "team": "search"}) == "b"
+    assert made.budgets[0].account({"user": "anna", "team": "search"}) is None
+
+
+def test_without_the_salt_a_hashed_owner_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OWNER_SALT", raising=False)
+    made = plan(HASHED + BUDGET + 'match = { user = "anna" }')
+    assert made.budgets[0].match == (("user", ("hmac:",)),)
 
 
 def test_a_limit_of_nothing_is_a_limit() -> None:

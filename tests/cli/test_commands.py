@@ -259,6 +259,22 @@ def test_doctor_knows_the_prices_and_the_settings(tokenomics: Tokenomics, tmp_pa
     assert document["settings"]["strict"]["source"] == "default"
 
 
+def test_doctor_knows_the_tables_of_owners_and_budgets(tokenomics: Tokenomics, tmp_path: Path) -> None:
+    file = tmp_path / "tokenomics.toml"
+    file.write_text(
+        '[[owner]]\nmatch = { service = "s*" }\nset = { team = "search" }\n[baggage]\nsend = ["team"]\n'
+        '[personal]\nhash = ["user"]\nsalt_env = "SALT"\n'
+        '[[budget]]\nname = "b"\nlimit = "5 USD"\nwindow = "day"\n'
+    )
+    given = {"OTEL_TOKENOMICS_CONFIG": str(file), "SALT": "canary-0123456789"}
+    done = tokenomics("doctor", "--json", **given).stdout
+    known = {name: each["value"] for name, each in json.loads(done)["settings"].items() if "value" in each}
+    assert (known["owners"], known["budgets"]) == (["team=search"], ["b"])
+    assert (known["personal"], known["budget_mode"]) == ({"owners": "user"}, "as configured")
+    assert known["baggage"]["send"] == "team"
+    assert "canary" not in done + tokenomics("doctor", **given).stdout
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

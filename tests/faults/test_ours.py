@@ -143,7 +143,7 @@ def _renamed(body: bytes) -> bytes:
 
 @every
 async def test_06_48_attribution_raises(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "_who", lambda *args: boom)
+    monkeypatch.setattr(assembly, "Owners", lambda *args: boom)
     telemetry = await differential(case, case.reply())
     records = telemetry.records()
     assert len(records) == 1

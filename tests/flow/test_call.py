@@ -12,10 +12,10 @@ import pytest
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.call import CURRENT, Call, Shield
 from otel_tokenomics.flow.contracts import Draft
-from otel_tokenomics.flow.desk import Desk
+from otel_tokenomics.flow.desk import Credential, Desk
 from otel_tokenomics.flow.drivers import adrive, drive
 from otel_tokenomics.flow.estimate import Estimator
-from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.attribution import NOBODY, Payers
 from otel_tokenomics.model.call import Billing, Ended, Facts, Reading, Responded
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.model.record import UsageRecord
@@ -140,8 +140,8 @@ def no_price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
     raise ZeroDivisionError
 
 
-def nobody() -> Attribution:
-    return UNATTRIBUTED
+def nobody(facts: Facts, credential: Credential | None) -> Payers:
+    return NOBODY
 
 
 def desk_of(teller: Teller, **more: Any) -> Desk:
@@ -261,7 +261,9 @@ def test_a_call_whose_flow_broke_is_silent_ever_after() -> None:
     assert len(teller.records) == 1
 
 
-@pytest.mark.parametrize(("more", "team"), [({"price": no_price}, None), ({"who": lambda: 1 // 0}, None)])
+@pytest.mark.parametrize(
+    ("more", "team"), [({"price": no_price}, None), ({"who": lambda facts, key: 1 // 0}, None)]
+)
 def test_without_a_price_or_an_owner_there_is_still_a_record(more: dict[str, Any], team: str | None) -> None:
     teller = Teller()
     ask(call_of(teller, **more))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry import baggage, context
@@ -15,10 +17,13 @@ from otel_tokenomics.attribution.ambient import attribute
 from otel_tokenomics.flow import guard
 from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.call import Facts
 from otel_tokenomics.telemetry.names import OWNER_ATTRIBUTES
 from otel_tokenomics.wiring import assembly
+from otel_tokenomics.wiring.owners import Owners, resource_of
 from otel_tokenomics.wiring.settings import Settings
 
+FACTS = Facts("openai", "chat", "openai", "chat/completions", request_model="gpt-4o")
 TEAM, USER = OWNER_ATTRIBUTES["team"], OWNER_ATTRIBUTES["user"]
 
 
@@ -79,35 +84,40 @@ def test_the_one_switch(monkeypatch: pytest.MonkeyPatch, value: str | None, expe
     assert assembly.disabled() is expected
 
 
+def who(**more: Any) -> Attribution:
+    """Who a call is recorded as paid by, in the process's own environment."""
+    return Owners(Settings(**more), resource_of({}))(FACTS, None).recorded
+
+
 def test_nobody_is_named_when_nobody_says_anything() -> None:
-    assert assembly._who({})() == UNATTRIBUTED
+    assert who() == UNATTRIBUTED
 
 
 @pytest.mark.parametrize("owner", OWNER_ATTRIBUTES)
 def test_each_owner_can_come_by_baggage(owner: str) -> None:
-    who = assembly._who({})
     with carried({OWNER_ATTRIBUTES[owner]: "x", "unrelated": "y"}):
-        assert who() == Attribution.of({owner: "x"})
+        assert who() == replace(Attribution.of({owner: "x"}), claimed=(owner,))
     assert who() == UNATTRIBUTED
 
 
 def test_the_nearest_claim_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"{TEAM}=resource,{USER}=resource")
-    assert assembly._who({})().owners() == {"team": "resource", "user": "resource"}
-    who = assembly._who({"team": "settings"})
-    assert who().owners() == {"team": "settings", "user": "resource"}
+    assert who().owners() == {"team": "resource", "user": "resource"}
+    standing = {"team": "settings"}
+    assert who(attribution=standing).owners() == {"team": "settings", "user": "resource"}
     with carried({TEAM: "baggage"}):
-        assert who().owners() == {"team": "baggage", "user": "resource"}
+        told = who(attribution=standing)
+        assert (told.owners(), told.claimed) == ({"team": "baggage", "user": "resource"}, ("team",))
         with attribute(team="code", tags={"a": "1"}):
             assert who() == Attribution(team="code", user="resource", tags={"a": "1"})
     with attribute(user="code"):
-        assert who().owners() == {"team": "settings", "user": "code"}
+        assert who(attribution=standing).owners() == {"team": "settings", "user": "code"}
 
 
 @pytest.mark.parametrize("rubbish", ["", "\n", "x" * 1000, "\ud800"])
 def test_what_baggage_carries_is_cleaned(rubbish: str) -> None:
     with carried({TEAM: rubbish}):
-        team = assembly._who({})().team
+        team = who().team
     assert team is None or (len(team) <= 256 and team.isprintable())
 
 

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from otel_tokenomics.attribution.digests import Digests
 from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import OWNERS
+from otel_tokenomics.wiring.owner_tables import Baggage
 from otel_tokenomics.wiring.settings import (
     FIELDS,
     PREFIX,
+    BudgetsError,
     ConfigError,
+    OwnersError,
     Settings,
     load,
 )
@@ -85,9 +89,63 @@ def test_each_key_and_where_it_stands(write: Write, text: str, field: str, expec
 
 
 def test_every_field_can_be_set() -> None:
-    assert {field for *_, field, _ in VARIABLES} | {field for _, field, _ in KEYS} | {"budgets"} == set(
-        FIELDS
+    tables = {"budgets", "owners", "personal", "baggage"}
+    assert {field for *_, field, _ in VARIABLES} | {field for _, field, _ in KEYS} | tables == set(FIELDS)
+
+
+def test_the_tables_of_owners_are_read_whole(write: Write) -> None:
+    text = (
+        '[[owner]]\nmatch = { service = "*" }\nset = { team = "search" }\n'
+        '[personal]\nhash = ["user"]\nsalt_env = "SALT"\n'
+        '[baggage]\naccept = ["tenant"]\nsend = ["team", "user"]\nhosts = ["*.example"]\n'
     )
+    settings = load(write(text) | {"SALT": "0123456789abcdef"})
+    assert settings.owners is not None and settings.owners.keys == ("service",)
+    assert settings.personal == Digests(("user",), b"0123456789abcdef")
+    assert settings.baggage == Baggage(("tenant",), ("team", "user"), ("*.example",))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('[baggage]\nsent = ["team"]', 2, "baggage.sent is not known (did you mean send?); known: accept"),
+        ('[baggage]\nsend = ["taem"]', 2, "names 'taem'; it may name team"),
+        ('[baggage]\naccept = "team"', 2, "must be a list of strings"),
+        ('[[owner]]\nmatch = { service = "x" }\nset = { taem = "x" }', 3, "(did you mean team?)"),
+        ("[attribution]\nteam = 5", 2, "attribution.team must be a non-empty string"),
+    ],
+)
+def test_wrong_owners_are_told(write: Write, text: str, line: int, said: str) -> None:
+    with pytest.raises(OwnersError) as caught:
+        load(write(text))
+    assert f"line {line}: " in str(caught.value) or "attribution" in text
+    assert said in str(caught.value)
+
+
+def test_what_is_personal_is_withheld_until_it_can_be_hashed(write: Write) -> None:
+    for text in (
+        '[personal]\nhash = ["user"]\nsalt_env = "NONE"',
+        "[personal]\nhsah = 1",
+        "[personal]\nhash = [",
+    ):
+        problems: list[ConfigError] = []
+        assert load(write(text), problems).personal == Digests()
+        assert len(problems) == 1
+
+
+@pytest.mark.parametrize("text", ['[[budget]]\nname = "b', "[budgets]\nmode = enforce"])
+def test_budgets_in_a_file_that_is_not_toml_are_broken_budgets(write: Write, text: str) -> None:
+    with pytest.raises(BudgetsError, match="is not TOML"):
+        load(write(text))
+
+
+def test_who_enforces_budgets_wants_to_have_read_them(tmp_path: Path) -> None:
+    environ = {PREFIX + "CONFIG": str(tmp_path / "absent.toml")}
+    with pytest.raises(BudgetsError, match="cannot be read"):
+        load(environ | {PREFIX + "BUDGET_MODE": "enforce"})
+    with pytest.raises(ConfigError) as caught:
+        load(environ)
+    assert not isinstance(caught.value, BudgetsError)
 
 
 def test_budgets_are_read_whole(write: Write) -> None:

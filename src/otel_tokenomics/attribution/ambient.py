@@ -14,21 +14,42 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
+from otel_tokenomics.attribution.frames import Frame, innermost
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.text import clean
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_current: ContextVar[Attribution] = ContextVar("otel_tokenomics_attribution", default=UNATTRIBUTED)
+_frames: ContextVar[tuple[Frame, ...]] = ContextVar("otel_tokenomics_attribution", default=())
+
+
+class Carrier(Protocol):
+    """Has owners go along to other processes, while a block is open. Its methods raise nothing."""
+
+    def enter(self, owners: Attribution) -> Any:
+        """Let these owners go along; the result goes to `leave`."""
+
+    def leave(self, token: Any) -> None:
+        """Undo `enter`."""
+
+
+class _Carried:
+    by: Carrier | None = None
+
+
+def carry(carrier: Carrier | None) -> None:
+    """Have owners go along with `carrier` from now on, or with nothing."""
+    _Carried.by = carrier
 
 
 def current() -> Attribution:
     """The attribution that the application has named in this context."""
-    return _current.get()
+    frames = _frames.get()
+    return frames[-1].holds if frames else UNATTRIBUTED
 
 
 class attribute(ContextDecorator):
@@ -67,17 +88,14 @@ class attribute(ContextDecorator):
             clean(session),
             _clean_tags(tags or {}),
         )
-        self._tokens: list[Token[Attribution]] = []
 
     def __enter__(self) -> Attribution:
-        merged = self._claim.over(_current.get())
-        self._tokens.append(_current.set(merged))
-        return merged
+        return _push(self, self._claim)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _current.reset(self._tokens.pop())
+        _pop(self)
 
     def __call__(self, function: _Function) -> _Function:
         """Decorate a function, or a coroutine function: its block is open while it runs."""
@@ -86,11 +104,11 @@ class attribute(ContextDecorator):
     @contextlib.contextmanager
     def resumed(self, entered: Attribution) -> Iterator[None]:
         """The block again, for the next step of a generator."""
-        token = enter(entered)
+        block = enter(entered)
         try:
             yield
         finally:
-            leave(token)
+            leave(block)
 
     def _recreate_cm(self) -> attribute:
         """A block of its own for each call of a decorated function, so that it may recurse."""
@@ -99,14 +117,40 @@ class attribute(ContextDecorator):
         return fresh
 
 
-def enter(owners: Attribution) -> Token[Attribution]:
-    """Make an attribution current as it is, in another thread."""
-    return _current.set(owners)
+def enter(owners: Attribution) -> object:
+    """Make an attribution current as it is, in another thread. What it returns goes to `leave`."""
+    block = object()
+    _push(block, owners, alone=True)
+    return block
 
 
-def leave(token: Token[Attribution]) -> None:
+def leave(block: object) -> None:
     """Undo `enter`."""
-    _current.reset(token)
+    _pop(block)
+
+
+def _push(block: object, claim: Attribution, alone: bool = False) -> Attribution:
+    merged = claim if alone else claim.over(current())
+    carrier = _Carried.by
+    undo = None if carrier is None else (carrier, carrier.enter(merged))
+    _frames.set((*_frames.get(), Frame(block, claim, merged, alone, undo)))
+    return merged
+
+
+def _pop(block: object) -> None:
+    """Take a block out. Those that are still open around and within it keep what they say."""
+    frames = _frames.get()
+    at = innermost(frames, block)
+    if at is None:
+        return
+    kept = list(frames[:at])
+    for inner in frames[at + 1 :]:
+        below = kept[-1].holds if kept else UNATTRIBUTED
+        kept.append(inner if inner.alone else inner._replace(holds=inner.said.over(below)))
+    _frames.set(tuple(kept))
+    if frames[at].undo is not None and at == len(kept):
+        carrier, token = frames[at].undo
+        carrier.leave(token)
 
 
 def decorated(block: Any, function: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,13 +17,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from decimal import Decimal
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
 
 from otel_tokenomics.attribution import ambient
+from otel_tokenomics.attribution.frames import Frame, innermost
 from otel_tokenomics.model.attribution import UNATTRIBUTED
 from otel_tokenomics.model.money import decimal_string
 from otel_tokenomics.model.record import UsageRecord
@@ -122,12 +123,20 @@ class Run:
 wanted: list[Callable[[], None]] = []
 """What is to be done before the first run with a budget: whoever can hold it makes ready."""
 
-_current: ContextVar[Run | None] = ContextVar("otel_tokenomics_run", default=None)
+
+def ready() -> None:
+    """A run has a budget, or may have one: whoever can hold it makes ready."""
+    while wanted:
+        wanted.pop()()
+
+
+_frames: ContextVar[tuple[Frame, ...]] = ContextVar("otel_tokenomics_run", default=())
 
 
 def current() -> Run | None:
     """The innermost run of this context, or the one that started this process."""
-    return _current.get() or _inherited()
+    frames = _frames.get()
+    return (frames[-1].holds if frames else None) or _inherited()
 
 
 class run(ContextDecorator):
@@ -142,39 +151,35 @@ class run(ContextDecorator):
     def __init__(self, name: str, *, budget: Limit | None = None) -> None:
         self._name = clean(name) or "run"
         self._budget = budget
-        self._open: list[tuple[Token[Run | None], ambient.attribute]] = []
 
     def __enter__(self) -> Run:
         from otel_tokenomics.attribution.following import follow
 
         follow()
         if self._budget is not None:
-            while wanted:
-                wanted.pop()()
+            ready()
         parent = current()
         made = Run(self._name, self._budget, parent)
         tags = {ID: made.id, NAME: made.name, **({PARENT: parent.id} if parent else {})}
         named = ambient.attribute(tags=tags)
         named.__enter__()
         made.owners = ambient.current()
-        self._open.append((_current.set(made), named))
+        _frames.set((*_frames.get(), Frame(self, made, made, undo=named)))
         return made
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        token, named = self._open.pop()
-        _current.reset(token)
-        named.__exit__(kind, error, trace)
+        _leave(self)
 
     @contextlib.contextmanager
     def resumed(self, entered: Run) -> Iterator[None]:
         """The run again, for the next step of a generator."""
-        token, owners = _current.set(entered), ambient.enter(entered.owners)
+        work, owners = enter(entered), ambient.enter(entered.owners)
         try:
             yield
         finally:
-            _current.reset(token)
+            leave(work)
             ambient.leave(owners)
 
     def _recreate_cm(self) -> run:
@@ -211,11 +216,22 @@ def _told(limit: Limit | None) -> list[Any] | None:
     return None if limit is None else [limit.unit, limit.quantity]
 
 
-def enter(work: Run) -> Token[Run | None]:
-    """Make a run current in another thread."""
-    return _current.set(work)
+def enter(work: Run | None) -> object:
+    """Make a run current, or none, in another thread. What it returns goes to `leave`."""
+    block = object()
+    _frames.set((*_frames.get(), Frame(block, work, work)))
+    return block
 
 
-def leave(token: Token[Run | None]) -> None:
+def leave(block: object) -> None:
     """Undo `enter`."""
-    _current.reset(token)
+    _leave(block)
+
+
+def _leave(block: object) -> None:
+    frames = _frames.get()
+    at = innermost(frames, block)
+    if at is not None:
+        _frames.set(frames[:at] + frames[at + 1 :])
+        if frames[at].undo is not None:
+            frames[at].undo.__exit__(None, None, None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from otel_tokenomics.attribution.digests import Digests, hashed_by
 from otel_tokenomics.budgets.amounts import Amount, parse
 from otel_tokenomics.budgets.budget import (
     EACH,
@@ -39,6 +41,8 @@ _WINDOWS = '"hour", "day", "week", "month", "rolling 24h", "lifetime" or "run"'
 _PER = {"second": 1, "s": 1, "minute": 60, "min": 60, "hour": 3600, "h": 3600, "day": 86_400, "d": 86_400}
 _URLS = ("sqlite:///", "redis://", "rediss://", "unix://", "memory:")
 _MILLION = 1_000_000
+_NOBODY = "hmac:"
+"""Whom nobody is, where there is no salt to make a digest with."""
 _EXACT_IN_REDIS = 2**53
 
 
@@ -65,6 +69,7 @@ class Plan:
     cent a local count of input tokens is raised. `image_tokens`, `output_tokens` and `tool_calls` are what is
     assumed for an image, a model whose most output is not known, and a tool that runs at the provider.
     `trust_baggage` names the owners that baggage may say: of any other, what came with a request is a claim.
+    `hashed` says which owners are known by a digest only; their values in `match` are digests too.
     `broken` is why the file could not be read: a limit that cannot be read is not the same as no limit.
     """
 
@@ -80,6 +85,7 @@ class Plan:
     output_tokens: int = 128_000
     tool_calls: int = 10
     trust_baggage: tuple[str, ...] = ()
+    hashed: Digests | None = None
     path: Path | None = None
     broken: str | None = None
 
@@ -93,7 +99,10 @@ def plan_of(document: Document) -> Plan:
     """The budgets of a file that was read; tables that are not about budgets are not looked at."""
     store = _store(document)
     defaults = _single(document, "budgets", DEFAULTS)
+    hashed = hashed_by(document, os.environ)
     budgets = _budgets(document)
+    if hashed is not None:
+        budgets = tuple([_with_digests(document, n, budget, hashed) for n, budget in enumerate(budgets)])
     if store.shard is not None:
         _check_shards(document, budgets, store.shard)
     if (store.url or "").startswith(_URLS[1:4]):
@@ -111,6 +120,7 @@ def plan_of(document: Document) -> Plan:
         output_tokens=defaults.whole("output_tokens", 128_000),
         tool_calls=_count(defaults, "tool_calls", 10, least=0),
         trust_baggage=_trusted(defaults),
+        hashed=hashed,
         path=document.path,
     )
 
@@ -262,13 +272,26 @@ def _allowed(inner: Table, key: str) -> tuple[str, ...]:
     if key not in MATCHES and not key.startswith("tag."):
         near = nearest(key, MATCHES)
         inner.refuse(key, f'is not known{near}; it must be {either(MATCHES)}, or "tag." and a tag\'s name')
-    value = inner.values[key]
-    allowed = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
-    if not allowed or not all(isinstance(item, str) and item for item in allowed):
-        inner.refuse(key, f'must be a string or a list of strings, not {value!r}: {key} = "search"')
+    allowed = inner.patterns(key)
     if EACH in allowed and allowed != (EACH,):
         inner.refuse(key, 'holds "*" beside others: "*" alone makes a budget for each value')
     return allowed
+
+
+def _with_digests(document: Document, number: int, budget: Budget, hashed: Digests) -> Budget:
+    """The budget, matching by digests where that is all that is known of an owner."""
+    match = []
+    for key, patterns in budget.match:
+        allowed = patterns
+        if key in hashed.owners and allowed != (EACH,):
+            if any(set(pattern) & set("*?[") for pattern in allowed):
+                document.refuse(
+                    ("budget", number, "match", key),
+                    'has a pattern, and personal.hash hides what it would be like: name each, or "*"',
+                )
+            allowed = tuple([hashed.of(key, value) or _NOBODY for value in allowed])
+        match.append((key, allowed))
+    return replace(budget, match=tuple(match))
 
 
 def _warnings(table: Table) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -254,6 +254,7 @@ def settings(environ: Mapping[str, str]) -> Section:
         text = f"{error}; until that is put right the defaults are used"
         return Section("settings", "Settings", [Finding("problem", text)], {"error": str(error)})
     known = {name: _plain(getattr(loaded, name)) for name in FIELDS}
+    known["budget_mode"] = known["budget_mode"] or "as configured"
     given = {name: loaded.sources.get(name, "default") for name in FIELDS}
     facts = {name: {"value": known[name], "source": given[name]} for name in FIELDS}
     found = [Finding("ok", f"{name} = {_told(known[name])}   ({given[name]})") for name in FIELDS]
@@ -269,7 +270,19 @@ def _plain(value: object) -> object:
     """A setting's value as JSON has it."""
     if isinstance(value, frozenset):
         return sorted(value)
+    if is_dataclass(value):
+        return _summary(value)
     return str(value) if isinstance(value, Path) else value
+
+
+def _summary(value: Any) -> object:
+    """Whole tables of the file: what they hold, by name."""
+    if hasattr(value, "budgets"):
+        return [budget.name for budget in value.budgets]
+    if hasattr(value, "rules"):
+        return [", ".join(f"{key}={text}" for key, text in rule.sets) for rule in value.rules]
+    told = {each.name: getattr(value, each.name) for each in fields(value) if each.repr}
+    return {name: ",".join(owners) or "none" for name, owners in told.items()}
 
 
 def _told(value: object) -> str:

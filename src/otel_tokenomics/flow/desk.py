@@ -14,12 +14,16 @@ from otel_tokenomics.flow.billing import Bill, Verdict, possibly_billed
 from otel_tokenomics.flow.contracts import Budgets, Draft, Meter, Teller
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.flow.guard import attempt, fault, guarded
-from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
+from otel_tokenomics.model.attribution import NOBODY, Attribution, Payers
 from otel_tokenomics.model.call import Ended, Facts, Outcome, Reading, Responded, Retried
 from otel_tokenomics.model.money import Cost, unpriced
 from otel_tokenomics.model.record import UsageRecord
 
 Pricer = Callable[[Facts, Reading, int], Cost]
+Credential = Callable[[], str | None]
+"""By what the key of a call is known, when that is asked for: never the key."""
+Who = Callable[[Facts, Credential | None], Payers]
+"""Who pays for a call that is made in this context."""
 _UNKNOWN = unpriced("missing_usage")
 
 
@@ -75,7 +79,7 @@ class Desk:
         self,
         price: Pricer,
         teller: Teller,
-        who: Callable[[], Attribution],
+        who: Who,
         estimator: Estimator | None = None,
         budgets: Budgets | None = None,
     ) -> None:
@@ -86,12 +90,13 @@ class Desk:
         self.budgets = budgets
         self._bill = Bill()
 
-    def admit(self, facts: Facts) -> Entry:
+    def admit(self, facts: Facts, credential: Credential | None = None) -> Entry:
         """Note the start and the owner of a call, and open its span."""
-        entry = Entry(facts, attempt("attribution", self._who, UNATTRIBUTED))
+        payers = attempt("attribution", partial(self._who, facts, credential), NOBODY)
+        entry = Entry(facts, payers.recorded)
         entry.run = attempt("run", runs.current, None)
         if self.budgets is not None:
-            entry.owner = attempt("budgets.owner", partial(self.budgets.owner, entry.attribution), None)
+            entry.owner = attempt("budgets.owner", partial(self.budgets.owner, payers.trusted), None)
         try:
             entry.page = self._teller.open(facts, entry.started_ns)
         except Exception as error:

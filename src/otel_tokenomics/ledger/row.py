@@ -64,8 +64,9 @@ _INTEGERS: Final = {
 }
 _TOKENS: Final = {f"{component}_tokens": component for component in TOKEN_COMPONENTS}
 _OTHERS: Final = (
-    *("key", "started_ns", "duration_seconds", "buckets", "usage_flags", "tags", "cost_femto"),
-    *("cost_list_femto", "cost_contracted_femto", "trace_id", "span_id", "service", "run", "process_id"),
+    *("key", "started_ns", "duration_seconds", "buckets", "usage_flags", "tags", "claimed"),
+    *("cost_femto", "cost_list_femto", "cost_contracted_femto"),
+    *("trace_id", "span_id", "service", "run", "process_id"),
 )
 
 COLUMNS: Final = (*_OTHERS, *_TEXTS, *_INTEGERS, *_TOKENS)
@@ -90,6 +91,7 @@ def row_of(
         _encoded(buckets),
         _flags(attributes.get(names.USAGE_FLAGS)),
         _encoded(_prefixed(attributes, names.TAG, _text)),
+        _flags(attributes.get(names.CLAIMED)),
         storable(_amount(attributes, names.COST_AMOUNT, names.COST_EXACT)),
         storable(_amount(attributes, names.COST_LIST_AMOUNT, names.COST_LIST_EXACT)),
         storable(_amount(attributes, names.COST_CONTRACTED_AMOUNT, names.COST_CONTRACTED_EXACT)),
@@ -182,7 +184,8 @@ def _public_line(
 def _public_attribution(row: Mapping[str, Any]) -> dict[str, object]:
     owners: dict[str, object] = {owner: row[owner] for owner in OWNERS if row[owner] is not None}
     tags = json.loads(row["tags"])
-    return owners | ({"tags": tags} if tags else {})
+    claimed = json.loads(row["claimed"] or "[]")
+    return owners | ({"tags": tags} if tags else {}) | ({"claimed": claimed} if claimed else {})
 
 
 def _amount(attributes: Mapping[str, Any], rounded: str, whole: str) -> int | None:

@@ -74,7 +74,11 @@ CREATE TABLE overflows (
 )
 """
 
-MIGRATIONS = (_V1, _V2, _V3, _V4)
+_V5 = """
+ALTER TABLE usage_records ADD COLUMN claimed TEXT
+"""
+
+MIGRATIONS = (_V1, _V2, _V3, _V4, _V5)
 """Statement scripts: number N brings a file from version N to N + 1."""
 
 VERSION = len(MIGRATIONS)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The owners of one call. Each is a claim made by the application; `None` is unattributed."""
+    """The owners of one call. Each is a claim made by the application; `None` is unattributed.
+
+    `claimed` names the owners that are only what whoever sent a request says of itself, and those that follow
+    from it: they spend no budget.
+    """
 
     team: str | None = None
     project: str | None = None
@@ -19,6 +23,7 @@ class Attribution:
     user: str | None = None
     session: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    claimed: tuple[str, ...] = ()
 
     def over(self, below: Attribution) -> Attribution:
         """This attribution, with what it leaves open taken from `below`."""
@@ -38,6 +43,16 @@ class Attribution:
         return {name: value for name in OWNERS if (value := getattr(self, name)) is not None}
 
 
-OWNERS = tuple(f.name for f in fields(Attribution) if f.name != "tags")
+OWNERS = tuple(f.name for f in fields(Attribution) if f.name not in ("tags", "claimed"))
 
 UNATTRIBUTED = Attribution()
+
+
+class Payers(NamedTuple):
+    """Who pays for a call: as it is recorded, and as far as that may spend a budget."""
+
+    recorded: Attribution
+    trusted: Attribution
+
+
+NOBODY = Payers(UNATTRIBUTED, UNATTRIBUTED)

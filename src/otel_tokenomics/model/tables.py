@@ -136,6 +136,14 @@ class Table:
             self.refuse(key, "names something twice: name each once")
         return tuple(value)
 
+    def patterns(self, key: str) -> tuple[str, ...]:
+        """A pattern, or a list of them, that a value is to be like."""
+        value = self.values[key]
+        found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+        if not found or not all(isinstance(item, str) and item for item in found):
+            self.refuse(key, f'must be a string or a list of strings, not {value!r}: {key} = "search"')
+        return found
+
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         """One of some words."""
         value = self.text(key, f'"{allowed[0]}"', default)

@@ -118,6 +118,8 @@ def _put_attribution(known: dict[str, AttributeValue], attribution: Attribution)
         known[names.TAG + tag] = value
     for owner, claimed in attribution.owners().items():
         known[names.OWNER_ATTRIBUTES[owner]] = claimed
+    if attribution.claimed:
+        known[names.CLAIMED] = attribution.claimed
 
 
 def _put_usage(known: dict[str, AttributeValue], usage: Usage) -> None:

@@ -98,6 +98,8 @@ def record_labels(record: UsageRecord) -> Labels:
             labels[names.ATTEMPT_COUNT] = record.attempts
         for owner, value in record.attribution.owners().items():
             labels[names.OWNER_ATTRIBUTES[owner]] = value
+        if record.attribution.claimed:
+            labels[names.CLAIMED] = record.attribution.claimed
     if record.possibly_billed:
         labels[names.ATTEMPTS_POSSIBLY_BILLED] = record.possibly_billed
     return labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
@@ -24,6 +24,13 @@ SCOPE = "otel_tokenomics"
 _INFERENCE = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 _OPENINFERENCE = frozenset({"LLM", "EMBEDDING"})
 _OPENLLMETRY = frozenset({"chat", "completion", "embedding", "rerank"})
+
+
+class Held(Protocol):
+    """What of a context is not for everybody."""
+
+    def without(self, context: Context | None, facts: Facts) -> Context | None:
+        """The context in which a call is sent, if it must be another than this one, or the current one."""
 
 
 class Page:
@@ -49,7 +56,9 @@ class Spans:
         provider: TracerProvider | None = None,
         mode: SpanMode = "auto",
         compat: Collection[str] = ("cache_creation",),
+        held: Held | None = None,
     ) -> None:
+        self._held = held
         self._tracer = trace.get_tracer(SCOPE, __version__, provider, names.SCHEMA_URL)
         self._mode = mode
         self._hidden = () if "cache_creation" in compat else (names.CACHE_CREATION_TOKENS,)
@@ -75,9 +84,10 @@ class Spans:
 
     def enter(self, page: Page) -> Any:
         """Make our own span current, so that spans of the HTTP library are its children."""
-        if page.span is None or page.foreign or page.context is None:
-            return None
-        return contexts.attach(page.context)
+        context = None if page.span is None or page.foreign else page.context
+        if self._held is not None:
+            context = self._held.without(context, page.facts)
+        return None if context is None else contexts.attach(context)
 
     def responded(self, page: Page) -> None:
         """The client's own span, if it makes one, is current now."""

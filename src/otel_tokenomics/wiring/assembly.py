@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import baggage, trace
 from opentelemetry import metrics as api_metrics
+from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider
-from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_tokenomics.attribution import ambient, runs
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
-from otel_tokenomics.model.attribution import OWNERS, UNATTRIBUTED, Attribution
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
-from otel_tokenomics.model.text import clean
 from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
-from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.events import UsageEvents
 from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
 from otel_tokenomics.telemetry.teller import OpenTelemetryTeller
-from otel_tokenomics.wiring.settings import BudgetsError, ConfigError, Settings, load
+from otel_tokenomics.wiring.carrying import Outgoing
+from otel_tokenomics.wiring.owners import Owners, resource_of
+from otel_tokenomics.wiring.settings import BudgetsError, ConfigError, OwnersError, Settings, load
 from otel_tokenomics.wiring.shutdown import flush_on_sigterm
 
 if TYPE_CHECKING:
@@ -80,12 +78,16 @@ def _settings_from(environ: Mapping[str, str]) -> Settings:
     for problem in problems:
         if isinstance(problem, BudgetsError):
             settings = replace(settings, budgets=_broken(problem))
+        elif isinstance(problem, OwnersError) and settings.budgets is not None:
+            # Whose call it is decides which limits hold it.
+            mode = settings.budgets.mode
+            settings = replace(settings, budgets=replace(_broken(problem), mode=mode))
         else:
             guard.log.error("%s. Its default is used.", problem)
     return settings
 
 
-def _broken(problem: BudgetsError) -> Plan:
+def _broken(problem: ConfigError) -> Plan:
     """Budgets that cannot be read: under `enforce` no call is made, for who wrote a limit wants one."""
     from otel_tokenomics.budgets.plan import Plan
 
@@ -96,7 +98,9 @@ def _broken(problem: BudgetsError) -> Plan:
 def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     """A desk that tells what it settles to the given providers, or to the global ones."""
     guard.set_strict(settings.strict)
-    spans = Spans(providers.get("tracer_provider"), settings.spans, settings.compat)
+    outgoing = Outgoing.of(settings.baggage, settings.personal)
+    ambient.carry(outgoing)
+    spans = Spans(providers.get("tracer_provider"), settings.spans, settings.compat, outgoing)
     legacy = "legacy_token_usage" in settings.compat
     metrics = _metrics_of(providers.get("meter_provider"), legacy)
     metrics.publish()
@@ -105,17 +109,25 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
         flush_on_sigterm(_flush)
     estimator = None if settings.estimate == "off" else Estimator(settings.estimate)
     pricer = pricer_of(settings.prices)
-    desk = Desk(pricer, teller, _who(settings.attribution), estimator)
+    resource = resource_of(providers)
+    desk = Desk(pricer, teller, Owners(settings, resource), estimator)
+    further = settings, providers.get("logger_provider"), metrics, resource
+    govern = partial(_govern, weakref.ref(desk), *further)
     if settings.budgets is not None or runs.ENVIRONMENT in os.environ:
-        _govern(weakref.ref(desk), settings, providers.get("logger_provider"), metrics)
+        govern()
     else:
         # Only who opens a run with a budget pays for importing what holds it.
-        further = settings, providers.get("logger_provider"), metrics
-        runs.wanted.append(partial(_govern, weakref.ref(desk), *further))
+        runs.wanted.append(govern)
     return desk
 
 
-def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any, metrics: Metrics) -> None:
+def _govern(
+    asked: weakref.ref[Desk],
+    settings: Settings,
+    logger_provider: Any,
+    metrics: Metrics,
+    resource: Mapping[str, Any],
+) -> None:
     """Give a desk what holds budgets."""
     from otel_tokenomics.budgets.plan import Plan
     from otel_tokenomics.telemetry.budgets import BudgetTeller
@@ -131,7 +143,7 @@ def _govern(asked: weakref.ref[Desk], settings: Settings, logger_provider: Any, 
             pricer,
             BudgetTeller(logger_provider, metrics),
             for_runs=settings.budgets is None,
-            trusted=_who(settings.attribution, plan.trust_baggage),
+            resource=resource,
         )
 
 
@@ -178,30 +190,6 @@ def _contracts_of(prices: Path) -> Contracts | None:
 
 def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
     return price(facts, reading, at_ns, current())
-
-
-def _who(defaults: Mapping[str, str], carriers: Collection[str] = OWNERS) -> Callable[[], Attribution]:
-    """Who pays, the nearest claim first: code, then baggage, then settings, then the resource.
-
-    `carriers` are the owners that are taken from baggage.
-    """
-    standing = _from_names(OTELResourceDetector().detect().attributes)
-    standing = Attribution.of({owner: clean(value) for owner, value in defaults.items()}).over(standing)
-
-    def who() -> Attribution:
-        claimed = ambient.current()
-        carried = baggage.get_all()
-        below = _from_names(carried, carriers).over(standing) if carried else standing
-        if claimed is UNATTRIBUTED:
-            return below
-        return claimed if below == UNATTRIBUTED else claimed.over(below)
-
-    return who
-
-
-def _from_names(labels: Mapping[str, Any], owners: Collection[str] = OWNERS) -> Attribution:
-    known = {owner: name for owner, name in names.OWNER_ATTRIBUTES.items() if owner in owners}
-    return Attribution.of({owner: clean(labels.get(name)) for owner, name in known.items()})
 
 
 def disabled() -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from otel_tokenomics.adapters import keys
 from otel_tokenomics.adapters.aws import SERVICE, Answer, Request
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow import tap
@@ -85,7 +86,8 @@ class Seam(stainless.Seam):
         facts = adapter.facts(client, request, False)
         if facts is None or not is_instrumentation_enabled():
             return None
-        return Call(desk, desk.admit(facts), adapter.meter(client, request, facts), request, client)
+        entry = desk.admit(facts, functools.partial(keys.of_aws, client))
+        return Call(desk, entry, adapter.meter(client, request, facts), request, client)
 
 
 def _send(bound: Callable[..., Any], call: Call, operation: Any, request: Request) -> Any:

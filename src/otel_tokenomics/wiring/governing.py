@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -48,13 +48,13 @@ def gate_of(
     teller: BudgetTeller | None = None,
     *,
     for_runs: bool = False,
-    trusted: Callable[[], Attribution] | None = None,
+    resource: Mapping[str, Any] | None = None,
 ) -> Gate | None:
     """The gate of a plan, or `None` where nothing is to be held. A plan has one governor in a process, which
     tells the last `teller` that was named.
 
-    `for_runs`: there are runs with a budget, so that a plan without any is of use. `trusted` says who pays as
-    far as that may spend a budget; without it everything that a call's attribution says may.
+    `for_runs`: there are runs with a budget, so that a plan without any is of use. `resource` is what this
+    process is; without it what the environment says.
     """
     if mode is not None:
         plan = replace(plan, mode=cast(Mode, mode))
@@ -62,21 +62,21 @@ def gate_of(
         return None
     key = (plan, budgets_path(os.environ))
     if key not in _governors:
-        _governors[key] = _governor(plan, key[1], pricer)
+        told = OTELResourceDetector().detect().attributes if resource is None else resource
+        _governors[key] = _governor(plan, key[1], pricer, _labels(told))
     if teller is not None:
         _governors[key].listen(teller)
         teller.watch(Standing(_governors[key]))
-    whose = owner if trusted is None else lambda _: owner(trusted())
-    return Gate(_governors[key], whose)
+    return Gate(_governors[key], owner)
 
 
-def _governor(plan: Plan, path: Path, pricer: Pricer) -> Governor:
+def _governor(plan: Plan, path: Path, pricer: Pricer, labels: Mapping[str, str]) -> Governor:
     estimate = Estimate(plan, pricer, most_output)
     governor = Governor(
         plan,
         open_store(plan, path),
         estimate,
-        labels=_labels(OTELResourceDetector().detect().attributes),
+        labels=labels,
         count=_count,
         suggest=Suggest(estimate, _models),
     )

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from otel_tokenomics.adapters import keys
 from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
@@ -63,8 +64,8 @@ def call_of(client: Any, request: Any, line: Line, stream: bool) -> Call | None:
     facts = line.adapter.facts(client, request, stream)
     if facts is None or not is_instrumentation_enabled():
         return None
-    meter = line.adapter.meter(client, request, facts)
-    return Call(line.desk, line.desk.admit(facts), meter, request, client)
+    entry = line.desk.admit(facts, functools.partial(keys.of_request, request))
+    return Call(line.desk, entry, line.adapter.meter(client, request, facts), request, client)
 
 
 # The wrappers below bind the original as the client would find it, and call nothing of ours outside a `try`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -14,7 +15,10 @@ from otel_tokenomics.ledger.location import default_path
 from otel_tokenomics.model.attribution import OWNERS
 
 if TYPE_CHECKING:
+    from otel_tokenomics.attribution.digests import Digests
+    from otel_tokenomics.attribution.rules import Rules
     from otel_tokenomics.budgets.plan import Plan
+    from otel_tokenomics.wiring.owner_tables import Baggage
 
 SpanMode = Literal["auto", "own", "annotate", "off"]
 EstimateMode = Literal["tokenizer", "heuristic", "off"]
@@ -24,10 +28,13 @@ SPAN_MODES = ("auto", "own", "annotate", "off")
 ESTIMATE_MODES = ("tokenizer", "heuristic", "off")
 BUDGET_MODES = ("off", "observe", "enforce")
 BUDGET_TABLES = ("store", "budgets", "budget")
+OWNER_TABLES = ("owner", "personal", "baggage")
 COMPATS = (
     *("cache_creation", "legacy_token_usage"),
     *("langfuse", "litellm", "logfire", "openinference", "openlit"),
 )
+_SAYS_BUDGET = re.compile(r"^\s*\[\[?\s*budgets?\b", re.MULTILINE)
+_SAYS_PERSONAL = re.compile(r"^\s*\[\s*personal\b", re.MULTILINE)
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -40,12 +47,17 @@ class BudgetsError(ConfigError):
     """Budgets that cannot be read."""
 
 
+class OwnersError(ConfigError):
+    """It cannot be read who pays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set.
 
     `ledger` is a path, or `None` when there is no ledger; `prices` is that of a price file. `hosts` maps a
-    host, or `*.suffix`, to a provider. `attribution` names standing owners, such as `team`. `budgets` are
+    host, or `*.suffix`, to a provider. `attribution` names standing owners, such as `team`; `owners` are the
+    rules that derive them, `personal` hashes them, and `baggage` says which of them travel. `budgets` are
     those of the file, and `budget_mode` is what the environment says of them all. `sources` says where each
     setting comes from.
     """
@@ -59,6 +71,9 @@ class Settings:
     compat: frozenset[str] = frozenset({"cache_creation"})
     hosts: Mapping[str, str] = field(default_factory=dict)
     attribution: Mapping[str, str] = field(default_factory=dict)
+    owners: Rules | None = None
+    personal: Digests | None = None
+    baggage: Baggage | None = None
     flush_on_sigterm: bool = False
     budgets: Plan | None = None
     budget_mode: str | None = None
@@ -96,11 +111,16 @@ def _given(environ: Mapping[str, str]) -> Iterator[_Entry]:
         try:
             document = _Document.read(Path(path))
         except ConfigError as error:
-            yield partial(_raise, error)
+            yield from _unread(Path(path), environ, error)
         else:
             yield from document.entries()
             if any(table in document.tables for table in BUDGET_TABLES):
                 yield partial(_budgets, document.path)
+            if "personal" in document.tables:
+                yield partial(_withheld, document.path)
+            for table in OWNER_TABLES:
+                if table in document.tables:
+                    yield partial(_owner_table, table, document.path, environ)
     for name, (key, parse) in _VARIABLES.items():
         # Empty is unset, as for every OpenTelemetry variable.
         if value := environ.get(PREFIX + name, "").strip():
@@ -114,6 +134,36 @@ def _budgets(path: Path) -> tuple[str, Any, str]:
         return "budgets", read_plan(path), str(path)
     except BudgetConfigError as error:
         raise BudgetsError(str(error)) from None
+
+
+def _owner_table(table: str, path: Path, environ: Mapping[str, str]) -> tuple[str, Any, str]:
+    from otel_tokenomics.model.tables import FileError
+    from otel_tokenomics.wiring.owner_tables import read
+
+    try:
+        return *read(table, path, environ), str(path)
+    except FileError as error:
+        raise OwnersError(str(error)) from None
+
+
+def _withheld(path: Path) -> tuple[str, Any, str]:
+    """Until it is read how owners are hashed: what is personal does not leave the process."""
+    from otel_tokenomics.attribution.digests import Digests
+
+    return "personal", Digests(), str(path)
+
+
+def _unread(path: Path, environ: Mapping[str, str], error: ConfigError) -> Iterator[_Entry]:
+    """What holds where the file cannot be read: a slip undoes neither a limit nor the wish to hide."""
+    try:
+        text = path.read_text("utf-8", "replace")
+    except OSError:
+        text = ""
+    if _SAYS_PERSONAL.search(text):
+        yield partial(_withheld, path)
+    if _SAYS_BUDGET.search(text) or environ.get(PREFIX + "BUDGET_MODE") == "enforce":
+        error = BudgetsError(str(error))
+    yield partial(_raise, error)
 
 
 def _raise(error: ConfigError) -> tuple[str, Any, str]:
@@ -175,10 +225,13 @@ def _table(value: Any, where: str) -> Mapping[str, str]:
 
 
 def _owners(value: Any, where: str) -> Mapping[str, str]:
-    owners = _table(value, where)
+    try:
+        owners = _table(value, where)
+    except ConfigError as error:
+        raise OwnersError(str(error)) from None
     for name in owners:
         if name not in OWNERS:
-            raise ConfigError(
+            raise OwnersError(
                 f"{where}.{name} is not known{_nearest(name, OWNERS)}; it must be {_either(OWNERS)}"
             )
     return owners
@@ -241,7 +294,7 @@ class _Document:
     def _entries(self) -> list[tuple[str, Any]]:
         entries: list[tuple[str, Any]] = []
         for table, value in self.tables.items():
-            if table in BUDGET_TABLES:
+            if table in (*BUDGET_TABLES, *OWNER_TABLES):
                 continue
             if table in _KEYS or not isinstance(value, dict) or not value:
                 entries.append((table, value))

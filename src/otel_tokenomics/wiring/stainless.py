@@ -16,6 +16,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from otel_tokenomics.adapters import keys
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow.billing import possibly_billed
 from otel_tokenomics.flow.call import CURRENT, Call, Shield
@@ -168,7 +169,7 @@ class Seam:
         facts = adapter.facts(client, options, bool(kwargs.get("stream")))
         if facts is None or not is_instrumentation_enabled():
             return None if outer is None else Shield(options)
-        entry = desk.admit(facts)
+        entry = desk.admit(facts, functools.partial(keys.of_client, client, options))
         return Call(desk, entry, adapter.meter(client, options, facts), options, client)
 
 
