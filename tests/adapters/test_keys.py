@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+import requests
 from botocore.credentials import Credentials, RefreshableCredentials  # type: ignore[import-untyped]
 from tests.support import aws
 from tests.support.wire import JSON, Reply
@@ -40,8 +41,16 @@ def test_a_clients_key_and_the_one_that_a_request_has_instead() -> None:
 
 @pytest.mark.parametrize("header", ["Authorization", "x-api-key", "x-goog-api-key", "api-key"])
 def test_a_request_carries_its_key(header: str) -> None:
-    assert keys.of_request(httpx.Request("POST", "http://h/", headers={header: KEY})) == ID
-    assert keys.of_request(httpx.Request("POST", "http://h/")) is None
+    assert keys.of_request(None, httpx.Request("POST", "http://h/", headers={header: KEY})) == ID
+    assert keys.of_request(None, httpx.Request("POST", "http://h/")) is None
+
+
+def test_the_key_of_a_session_of_requests_or_aiohttp() -> None:
+    prepared = requests.Request("POST", "http://h/", headers={"Authorization": f"Bearer {KEY}"}).prepare()
+    assert keys.of_request(None, SimpleNamespace(sent=prepared)) == ID
+    session = SimpleNamespace(headers={"x-goog-api-key": KEY})
+    assert keys.of_request(session, SimpleNamespace(sent=((), {"headers": [("A", "b")]}))) == ID
+    assert keys.of_request(session, SimpleNamespace(sent=((), {}))) == ID
 
 
 def never() -> Any:

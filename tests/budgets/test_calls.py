@@ -54,6 +54,14 @@ def test_a_call_that_may_not_fit_is_never_sent(url: str) -> None:
     assert pickle.loads(pickle.dumps(error)).refusal == error.refusal
 
 
+@pytest.mark.parametrize("unpriced", ["deny", "tokens", "allow"])
+def test_a_limit_of_nothing_needs_no_price(url: str, unpriced: str) -> None:
+    with governed(named("0 USD", f'on_unpriced = "{unpriced}"'), url) as house:
+        with pytest.raises(BudgetExceededError) as caught:
+            create(house.client(), model="nobody-sells-this")
+    assert (caught.value.reason, house.wire.calls) == ("limit", 0)
+
+
 def test_the_refused_call_has_a_span_and_no_record(url: str) -> None:
     with governed(named("0 USD"), url) as house:
         with pytest.raises(BudgetExceededError):

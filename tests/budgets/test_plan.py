@@ -51,7 +51,7 @@ def test_everything_may_be_said() -> None:
     text = (
         '[store]\nurl = "redis://localhost/0"\ntimeout = "2s"\nlease = "0.5%"\nprocesses = 4\n'
         'shard = "tenant"\n'
-        '[budgets]\nmode = "observe"\nstore_down = "closed"\nraise_as = "ours"\npresume = "input"\n'
+        '[budgets]\nmode = "observe"\nstore_down = "closed"\nraise_as = "client"\npresume = "input"\n'
         'hold = "10m"\ninput_margin = 0\nimage_tokens = 900\noutput_tokens = 4096\ntool_calls = 3\n'
         'trust_baggage = ["tenant"]\n'
         '[[budget]]\nname = "each"\nmatch = { tenant = "*", model = ["gpt-5*", "o3"] }\n'
@@ -63,7 +63,7 @@ def test_everything_may_be_said() -> None:
     (budget,) = made.budgets
     assert (made.store.lease, made.store.processes, made.store.timeout) == (5000, 4, 2)
     assert (made.mode, made.store_down, made.presume, made.hold) == ("observe", "closed", "input", 600)
-    assert made.trust_baggage == ("tenant",)
+    assert (made.trust_baggage, made.raise_as) == (("tenant",), "client")
     assert budget.velocity == (Amount("request", 20), Window("rolling", 60))
     assert budget.loop is not None and (budget.loop.calls, budget.loop.seconds) == (5, 30)
     assert (budget.unbounded_output, budget.clamp, budget.fit) == ("clamp", 8192, True)
@@ -110,11 +110,7 @@ WRONG = [
     ('[store]\nshard = "tenant"\n' + BUDGET, 3, "does not match by tenant, by which store.shard divides"),
     ('[store]\nurl = "redis://h"\n' + BUDGET.replace("5 USD", "9007200 USD"), 5, "exact up to 9,007,199 USD"),
     ('[budgets]\nstore_down = "ignore"', 2, "it must be local, open or closed"),
-    (
-        '[budgets]\nraise_as = "client"',
-        2,
-        "no call could keep yet: take it out, and catch BudgetExceededError",
-    ),
+    ('[budgets]\nraise_as = "clinet"', 2, "it must be ours or client (did you mean client?)"),
     ('[budgets]\ntrust_baggage = ["tenent"]', 2, "(did you mean tenant?)"),
     (HASHED + BUDGET + 'match = { user = "ann*" }', 8, 'name each, or "*"'),
     (HASHED.replace("user", "usr") + BUDGET, 2, "names 'usr'; it may name"),

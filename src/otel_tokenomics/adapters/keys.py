@@ -17,6 +17,8 @@ _LENGTH = 16
 
 def key_id(key: object) -> str | None:
     """`sha256:` and the first 64 bits of a key's digest, in hex; `None` where there is no key."""
+    if isinstance(key, bytes):
+        key = key.decode("latin-1")
     if not isinstance(key, str):
         return None
     bare = key.removeprefix("Bearer ").strip()
@@ -35,9 +37,13 @@ def of_client(client: Any, options: Any) -> str | None:
     return next((key for value in held if (key := key_id(value)) is not None), None)
 
 
-def of_request(request: Any) -> str | None:
-    """The key that an HTTP request carries."""
-    return _in(request.headers)
+def of_request(client: Any, request: Any) -> str | None:
+    """The key that an HTTP request carries, or that its client adds to it."""
+    sent = getattr(request, "sent", request)
+    # What aiohttp sends is known by its arguments.
+    own = sent[1].get("headers") if isinstance(sent, tuple) else sent.headers
+    held = (_in(headers) for headers in (own, getattr(client, "headers", None)) if headers is not None)
+    return next((key for key in held if key is not None), None)
 
 
 def of_aws(client: Any) -> str | None:
@@ -51,7 +57,8 @@ def of_aws(client: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _in(headers: Mapping[str, Any]) -> str | None:
-    lower = {name.lower(): value for name, value in headers.items() if isinstance(name, str)}
+def _in(headers: Any) -> str | None:
+    pairs = headers.items() if hasattr(headers, "items") else headers
+    lower = {name.lower(): value for name, value in pairs if isinstance(name, str)}
     found = (key_id(lower.get(name)) for name in _HEADERS)
     return next((key for key in found if key is not None), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from otel_tokenomics.budgets.amounts import Unit, shown
 
@@ -51,7 +51,8 @@ class BudgetExceededError(Exception):
     """
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(message_of(refusal))
+        # By name: a refusal may be an error of the client library too, which is made in its own way.
+        Exception.__init__(self, message_of(refusal))
         self.refusal = refusal
         self.budget = refusal.budget
         self.reason = refusal.reason
@@ -65,7 +66,7 @@ class BudgetExceededError(Exception):
         self.owner = refusal.owner
         self.fitting_model = refusal.fitting_model
 
-    def __reduce__(self) -> tuple[type[BudgetExceededError], tuple[Refusal]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return BudgetExceededError, (self.refusal,)
 
 

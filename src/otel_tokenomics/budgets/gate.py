@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from otel_tokenomics.budgets.amounts import nano_of
+from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.budgets.governor import Governor, Owner
 from otel_tokenomics.budgets.ticket import Spent, Ticket
 from otel_tokenomics.budgets.worst import Asked
@@ -22,6 +23,8 @@ from otel_tokenomics.model.record import UsageRecord
 _MOST_PENDING = 10_000
 
 Whose = Callable[[Attribution], Owner]
+Raises = Callable[[BudgetExceededError, str, Any, Any], BudgetExceededError]
+"""Makes of a refusal what the application wants raised: by client library, client and request."""
 
 
 class Aside:
@@ -56,8 +59,9 @@ class Aside:
 class Gate:
     """Implements the flow's `Budgets`. `whose` says who is charged for a call made in this context."""
 
-    def __init__(self, governor: Governor, whose: Whose = Owner) -> None:
+    def __init__(self, governor: Governor, whose: Whose = Owner, raises: Raises | None = None) -> None:
         self.governor = governor
+        self._raises = raises
         self.aside = Aside()
         self._whose = whose
         self._lock = threading.Lock()
@@ -79,6 +83,12 @@ class Gate:
     def again(self, ticket: Ticket) -> None:
         """Hold it once more, for another attempt. Raises `BudgetExceededError`."""
         self.governor.again(ticket)
+
+    def refusal(
+        self, error: BudgetExceededError, flavor: str, client: Any, request: Any
+    ) -> BudgetExceededError:
+        """What to raise for it."""
+        return error if self._raises is None else self._raises(error, flavor, client, request)
 
     def release(self, ticket: Ticket) -> None:
         """Nothing was sent."""

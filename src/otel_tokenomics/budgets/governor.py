@@ -244,14 +244,15 @@ class Governor:
         if need.cost is not None:
             return parts
         for part in parts:
-            if part.unit != "cost" or part.budget.on_unpriced == "allow":
+            if part.unit != "cost" or part.budget.on_unpriced == "allow" or part.limit == 0:
                 continue
             if part.budget.on_unpriced == "tokens" and any(other.unit == "token" for other in parts):
                 continue
             if part.enforced:
                 raise self._error(part, "unpriced", f"what it may cost is not known ({need.why})")
             self._listener.decided(part, "would_deny", "unpriced", None)
-        return tuple([part for part in parts if part.unit != "cost"])
+        # A limit of nothing needs no price to refuse.
+        return tuple([part for part in parts if part.unit != "cost" or part.limit == 0])
 
     def _guard_loops(self, asked: Asked, parts: Matches) -> None:
         for part in parts:

@@ -68,7 +68,8 @@ class Plan:
     `hold` is how many seconds a hold lives before it is settled in full. `input_margin` is by how many per
     cent a local count of input tokens is raised. `image_tokens`, `output_tokens` and `tool_calls` are what is
     assumed for an image, a model whose most output is not known, and a tool that runs at the provider.
-    `trust_baggage` names the owners that baggage may say: of any other, what came with a request is a claim.
+    `raise_as`: a refusal is `ours` alone, or an error of the `client` library too. `trust_baggage` names the
+    owners that baggage may say: of any other, what came with a request is a claim.
     `hashed` says which owners are known by a digest only; their values in `match` are digests too.
     `broken` is why the file could not be read: a limit that cannot be read is not the same as no limit.
     """
@@ -112,7 +113,7 @@ def plan_of(document: Document) -> Plan:
         store=store,
         mode=cast(Mode, defaults.choice("mode", MODES, "enforce")),
         store_down=cast(StoreDown, defaults.choice("store_down", ("local", "open", "closed"), "local")),
-        raise_as=_raise_as(defaults),
+        raise_as=defaults.choice("raise_as", ("ours", "client"), "ours"),
         presume=defaults.choice("presume", ("full", "input", "nothing"), "full"),
         hold=_seconds(defaults, "hold", 900),
         input_margin=_count(defaults, "input_margin", 10, least=0),
@@ -133,15 +134,6 @@ def _trusted(defaults: Table) -> tuple[str, ...]:
                 "trust_baggage", f"names {name!r}; it may name {either(OWNERS)}{nearest(name, OWNERS)}"
             )
     return named
-
-
-def _raise_as(defaults: Table) -> str:
-    if defaults.values.get("raise_as") == "client":
-        defaults.refuse(
-            "raise_as",
-            "is 'client', which no call could keep yet: take it out, and catch BudgetExceededError",
-        )
-    return defaults.choice("raise_as", ("ours",), "ours")
 
 
 def _single(document: Document, name: str, keys: tuple[str, ...]) -> Table:

@@ -12,7 +12,7 @@ from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.contracts import Meter
 from otel_tokenomics.flow.desk import Desk, Entry
 from otel_tokenomics.flow.flow import Flow, flow
-from otel_tokenomics.flow.guard import fault, guarded
+from otel_tokenomics.flow.guard import attempt, fault, guarded
 from otel_tokenomics.model.call import Chunk, Ended, Responded, Retried, Sent, Word
 
 CURRENT: ContextVar[Call | None] = ContextVar("otel_tokenomics_call", default=None)
@@ -93,9 +93,18 @@ class Call:
                 budgets.release(entry.ticket)
         except BudgetExceededError as refusal:
             self.end(error=refusal)
-            raise
+            raise self._wanted(refusal) from None
         except Exception as error:
             fault("budgets.hold", error)
+
+    def _wanted(self, refusal: BudgetExceededError) -> BudgetExceededError:
+        """The refusal as the application wants it."""
+        budgets, flavor = self._desk.budgets, self._entry.facts.flavor
+        if budgets is None:
+            return refusal
+        return attempt(
+            "budgets.refusal", lambda: budgets.refusal(refusal, flavor, self.client, self.request), refusal
+        )
 
     def __enter__(self) -> Call:
         """Make this call and its span current."""
@@ -130,8 +139,8 @@ class Call:
         if timed_out and self.governed and self._desk.budgets is not None and self._entry.ticket is not None:
             try:
                 self._desk.budgets.again(self._entry.ticket)
-            except BudgetExceededError:
-                raise
+            except BudgetExceededError as refusal:
+                raise self._wanted(refusal) from None
             except Exception as error:
                 fault("budgets.again", error)
         self._step(Retried(timed_out))

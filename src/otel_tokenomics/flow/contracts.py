@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts, Reading, Responded
 from otel_tokenomics.model.record import UsageRecord
@@ -82,6 +83,11 @@ class Budgets(Protocol):
 
     def again(self, ticket: Any) -> None:
         """Another attempt follows one that may be billed. Raises `BudgetExceededError`."""
+
+    def refusal(
+        self, error: BudgetExceededError, flavor: str, client: Any, request: Any
+    ) -> BudgetExceededError:
+        """The error that the application wants raised for one."""
 
     def release(self, ticket: Any) -> None:
         """Nothing was sent."""

@@ -80,8 +80,7 @@ def _settings_from(environ: Mapping[str, str]) -> Settings:
             settings = replace(settings, budgets=_broken(problem))
         elif isinstance(problem, OwnersError) and settings.budgets is not None:
             # Whose call it is decides which limits hold it.
-            mode = settings.budgets.mode
-            settings = replace(settings, budgets=replace(_broken(problem), mode=mode))
+            settings = replace(settings, budgets=replace(settings.budgets, broken=_broken(problem).broken))
         else:
             guard.log.error("%s. Its default is used.", problem)
     return settings

@@ -94,6 +94,8 @@ def _send(bound: Callable[..., Any], call: Call, operation: Any, request: Reques
     """Make the call, and let it hear of the response or of the refusal."""
     try:
         parsed = bound(request.operation, request.params)
+    except BudgetExceededError:
+        raise
     except Exception as refusal:
         _hear(call, getattr(refusal, "response", None))
         raise

@@ -64,7 +64,7 @@ def call_of(client: Any, request: Any, line: Line, stream: bool) -> Call | None:
     facts = line.adapter.facts(client, request, stream)
     if facts is None or not is_instrumentation_enabled():
         return None
-    entry = line.desk.admit(facts, functools.partial(keys.of_request, request))
+    entry = line.desk.admit(facts, functools.partial(keys.of_request, client, request))
     return Call(line.desk, entry, line.adapter.meter(client, request, facts), request, client)
 
 
