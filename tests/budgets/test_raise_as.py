@@ -51,10 +51,10 @@ ERRORS = {
 
 
 @contextmanager
-def refusing(kit: Kit, text: str = NOTHING) -> Iterator[House]:
+def refusing(kit: Kit, text: str = NOTHING, asynchronous: bool = False) -> Iterator[House]:
     """A library whose every call is refused, with faults of ours raised."""
     house = House(text, "memory:")
-    house.wire = Wire(Reply(kit.whole(kit.usage)), library=kit.http)
+    house.wire = Wire(Reply(kit.whole(kit.usage)), library=kit.http_of(asynchronous))
     library = LIBRARIES[kit.library]
     seam: Any = seam_of(library)
     seam.open(library.adapter_class()(Hosts({})), house.desk)
@@ -76,7 +76,7 @@ async def test_the_handler_that_is_there_already_sees_it(
     kit = KITS[library]
     module, name, status = ERRORS[library]
     kind = getattr(import_module(module), name)
-    with refusing(kit) as house:
+    with refusing(kit, asynchronous=asynchronous) as house:
         client = kit.client(house.wire, asynchronous, {"max_retries": 2} if kit.features & {"raw"} else {})
         method = client
         for part in kit.path(asynchronous, stream).split("."):

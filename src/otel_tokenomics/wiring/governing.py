@@ -23,6 +23,7 @@ from otel_tokenomics.budgets.governor import Governor, Owner
 from otel_tokenomics.budgets.outputs import most_output
 from otel_tokenomics.budgets.plan import Plan
 from otel_tokenomics.budgets.protocol import StoreDownError
+from otel_tokenomics.budgets.standing import Standing
 from otel_tokenomics.budgets.stores.opening import open_store
 from otel_tokenomics.budgets.suggest import Suggest
 from otel_tokenomics.budgets.windows import Window
@@ -63,6 +64,10 @@ def gate_of(
     key = (plan, budgets_path(os.environ))
     if key not in _governors:
         told = OTELResourceDetector().detect().attributes if resource is None else resource
+        _governors[key] = _governor(plan, key[1], pricer, _labels(told))
+    if teller is not None:
+        _governors[key].listen(teller)
+        teller.watch(Standing(_governors[key]))
     return Gate(_governors[key], owner, as_client if plan.raise_as == "client" else None)
 
 
