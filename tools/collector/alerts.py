@@ -11,20 +11,8 @@ import json
 from typing import Any, Final, NamedTuple
 
 import yaml
-from tools.collector.boards import (
-    CURRENCY,
-    MODEL,
-    OWNED,
-    REASON,
-    SPEND,
-    TEAM,
-    UNPRICED,
-    Sum,
-    aggregate,
-    datadog,
-    prometheus,
-    underscored,
-)
+from tools.collector.boards import aggregate, datadog, named, prometheus, underscored
+from tools.collector.panels import BUDGET, CURRENCY, MODEL, OWNED, REASON, SPEND, TEAM, UNPRICED, USED, Sum
 
 from otel_tokenomics.telemetry import names
 
@@ -33,7 +21,8 @@ class Alert(NamedTuple):
     """Fires when `above` (over `below`) of the last `minutes` exceeds `limit`, for `hold` minutes.
 
     With `times` the limit is so many times the mean of the day before, and `limit` what it must exceed
-    besides. `summary` may hold labels in braces. `silent`: fires when nothing comes.
+    besides. With `ahead` it is what a gauge will be in so many days, at its pace of the last `minutes`.
+    `summary` may hold labels in braces. `silent`: fires when nothing comes.
     """
 
     name: str
@@ -43,13 +32,12 @@ class Alert(NamedTuple):
     minutes: int = 60
     limit: float = 0
     times: float | None = None
+    ahead: int = 0
     hold: int = 15
     page: bool = False
     silent: bool = False
 
 
-BUDGET: Final = "tokenomics.budget.name"
-USED: Final = Sum("tokenomics.budget.cost.usage", (BUDGET,), part="max")
 COST_SUM: Final = Sum(names.METRIC_OPERATION_COST, (MODEL,), part="sum")
 ALERTS: Final = (
     Alert(
@@ -65,9 +53,33 @@ ALERTS: Final = (
         "TokenBudgetBurns",
         f"80 % of the budget {{{BUDGET}}} is spent",
         USED,
-        USED._replace(metric="tokenomics.budget.cost.limit"),
         limit=0.8,
         hold=5,
+    ),
+    Alert(
+        "TokenBudgetRunsOut",
+        f"At this pace the monthly budget {{{BUDGET}}} is spent within three days",
+        USED._replace(only={names.BUDGET_PERIOD: "month"}),
+        minutes=360,
+        limit=1,
+        ahead=3,
+    ),
+    Alert(
+        "TokenBudgetOvershot",
+        f"Calls cost more than was held for them: {{{BUDGET}}} can exceed its limit",
+        Sum(names.METRIC_BUDGET_COST_OVERSHOOT, (BUDGET,)),
+    ),
+    Alert(
+        "TokenBudgetStoreDown",
+        f"The store of budgets does not answer, and {{{BUDGET}}} is not checked: {{{names.BUDGET_DECISION}}}",
+        Sum(
+            names.METRIC_BUDGET_DECISIONS,
+            (BUDGET, names.BUDGET_DECISION),
+            {names.BUDGET_REASON: "store_unavailable"},
+        ),
+        minutes=15,
+        hold=0,
+        page=True,
     ),
     Alert(
         "CallsWithoutPrice",
@@ -141,6 +153,8 @@ def expression(alert: Alert) -> str:
     """The rule's condition in PromQL."""
     if alert.silent:
         return f"absent({underscored(alert.above.metric)}_total)"
+    if alert.ahead:
+        return f"{predicted(alert)} > {alert.limit:g}"
     now = over(alert, f"{alert.minutes}m")
     if alert.times is None:
         return f"{now} > {alert.limit:g}"
@@ -148,6 +162,14 @@ def expression(alert: Alert) -> str:
     scale = "" if alert.below else f" / {24 * 60 / alert.minutes:g}"
     floor = f" and {now} > {alert.limit:g}" if alert.limit else ""
     return f"{now} > {alert.times:g} * {before}{scale}{floor}"
+
+
+def predicted(alert: Alert) -> str:
+    """What a gauge will be, by a line through its last points."""
+    by = ", ".join(map(underscored, alert.above.by))
+    only = ",".join(f'{underscored(key)}="{value}"' for key, value in alert.above.only.items())
+    points = f"{named(alert.above.metric)}{{{only}}}[{alert.minutes}m]"
+    return f"max by ({by}) (predict_linear({points}, {86400 * alert.ahead}))"
 
 
 def over(alert: Alert, span: str, offset: str = "") -> str:
@@ -163,6 +185,10 @@ def monitor(alert: Alert) -> dict[str, Any]:
     how = "max" if alert.above.part == "max" else "avg" if alert.below else "sum"
     window = f"{how}(last_{alert.minutes}m)" if alert.minutes < 60 else f"{how}(last_{alert.minutes // 60}h)"
     limit = alert.limit
+    if alert.ahead:
+        # Datadog's own forecast, which wants a day of points and more.
+        window = f"max(next_{alert.ahead}d)"
+        watched = f"forecast({watched}, 'linear', 1, interval='60m', history='1w', model='default')"
     if alert.times is not None:
         window, limit = f"pct_change({window},last_1d)", 100 * (alert.times - 1)
     comparison = "< 0" if alert.silent else f"> {limit:g}"
@@ -183,6 +209,10 @@ def condition(alert: Alert) -> dict[str, Any]:
     """New Relic's condition, as its NerdGraph mutations for NRQL conditions take it."""
     parts = [alert.above, *([alert.below] if alert.below else [])]
     watched = " / ".join(aggregate(sum_) for sum_ in parts)
+    if alert.ahead:
+        # Once more what it grew by in a window, for each of those to come.
+        low = aggregate(alert.above).replace("max(", "min(", 1)
+        watched = f"{watched} + ({watched} - {low}) * {24 * 60 * alert.ahead // alert.minutes}"
     facet = f" FACET {', '.join(f'`{label}`' for label in alert.above.by)}" if alert.above.by else ""
     window = 60 * alert.minutes
     term = {
