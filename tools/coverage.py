@@ -42,6 +42,9 @@ _TAIL = """
 Not seen by the HTTP seam, so not recorded: live sessions over websockets; clients given an HTTP client of
 another kind; and any library whose `User-Agent` the application replaces. There each attempt of a call that
 the library retries is a span of its own, and the one that answers is the record.
+
+Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
+requests and aiohttp send to known model hosts.
 """
 
 

@@ -66,6 +66,14 @@ OTEL_TOKENOMICS_FLUSH_ON_SIGTERM = "OTEL_TOKENOMICS_FLUSH_ON_SIGTERM"
 Flush records before a SIGTERM that nobody else handles ends the process. Default: ``false``
 """
 
+OTEL_TOKENOMICS_RAW_HTTP = "OTEL_TOKENOMICS_RAW_HTTP"
+"""
+.. envvar:: OTEL_TOKENOMICS_RAW_HTTP
+
+Record what httpx, httpx2, requests and aiohttp send to known model hosts without a client library.
+Default: ``false``
+"""
+
 OTEL_TOKENOMICS_BUDGET_MODE = "OTEL_TOKENOMICS_BUDGET_MODE"
 """
 .. envvar:: OTEL_TOKENOMICS_BUDGET_MODE

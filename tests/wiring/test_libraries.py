@@ -13,7 +13,7 @@ from tests.support.libraries import KITS, Kit, installed
 from tools import coverage
 
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.wiring import instrumentors
+from otel_tokenomics.wiring import instrumentors, raw_http
 from otel_tokenomics.wiring.libraries import LIBRARIES, Library
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -25,7 +25,7 @@ def test_the_entry_points_are_the_rows() -> None:
     assert points == {
         row.entry_point: f"otel_tokenomics.wiring.instrumentors:{row.instrumentor}"
         for row in LIBRARIES.values()
-    }
+    } | {raw_http.ENTRY_POINT: "otel_tokenomics.wiring.raw_http:RawHTTPInstrumentor"}
 
 
 def test_every_library_is_under_test() -> None:
@@ -59,7 +59,7 @@ def test_a_name_that_no_row_has() -> None:
 def test_no_adapter_is_imported_before_its_library() -> None:
     script = """
 import sys
-from otel_tokenomics.wiring import instrumentors
+from otel_tokenomics.wiring import instrumentors, raw_http
 from otel_tokenomics.wiring.libraries import LIBRARIES, Library
 for row in LIBRARIES.values():
     getattr(instrumentors, row.instrumentor)().instrument()

@@ -40,6 +40,7 @@ VARIABLES = [
         frozenset({"cache_creation", "legacy_token_usage"}),
     ),
     ("FLUSH_ON_SIGTERM", "YES", "flush_on_sigterm", True),
+    ("RAW_HTTP", "true", "raw_http", True),
     ("BUDGET_MODE", "observe", "budget_mode", "observe"),
 ]
 KEYS = [
@@ -51,6 +52,7 @@ KEYS = [
     ('[telemetry]\ncompat = ["legacy_token_usage"]', "compat", frozenset({"legacy_token_usage"})),
     ("[telemetry]\ncompat = []", "compat", frozenset()),
     ("[shutdown]\nflush_on_sigterm = true", "flush_on_sigterm", True),
+    ("[http]\nraw = true", "raw_http", True),
     ('[hosts]\n"*.llm.corp" = "openai"', "hosts", {"*.llm.corp": "openai"}),
     ('[attribution]\nteam = "search"', "attribution", {"team": "search"}),
 ]

@@ -22,6 +22,7 @@ from otel_tokenomics.adapters.stainless import (
     Routes,
     StainlessMeter,
     Told,
+    cap_of,
     facts_of,
     port_of,
 )
@@ -174,6 +175,8 @@ class ShapeDialect:
 
 def cap_path(facts: Facts) -> tuple[str, ...]:
     """The keys that lead to the output cap in the body of a request."""
+    if facts.flavor == "openai_http":
+        return (cap_of(facts),)
     return _CAP_PATHS.get((facts.flavor, facts.route), ("max_tokens",))
 
 

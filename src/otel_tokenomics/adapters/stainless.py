@@ -148,7 +148,7 @@ class StainlessMeter:
         """A copy of the options with this output cap, under the name that the endpoint knows."""
         body = request.json_data
         given = next((key for key in _OUTPUT_CAPS if isinstance(body.get(key), int)), None)
-        return _with_body(request, {**body, given or _cap_of(self._facts): tokens})
+        return _with_body(request, {**body, given or cap_of(self._facts): tokens})
 
     def respond(self, word: Responded) -> None:
         """Read the body, or make ready for it."""
@@ -298,7 +298,7 @@ def _with_body(options: Any, body: dict[str, Any]) -> Any:
 _OUTPUT_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
-def _cap_of(facts: Facts) -> str:
+def cap_of(facts: Facts) -> str:
     """What an endpoint calls the cap on its output: OpenAI's newer models refuse the older name."""
     if facts.route == "responses":
         return "max_output_tokens"

@@ -60,9 +60,10 @@ class Seam:
 
     def open(self, adapter: Adapter, desk: Desk) -> None:
         """Record calls from now on."""
-        sign: str = adapter.sign  # type: ignore[attr-defined]
-        # A product's name begins a word: `mycohere/1.0` is somebody else's.
-        open_lines[self.library] = Line(re.compile(rf"(?<![^\s;,(]){re.escape(sign)}"), adapter, desk)
+        sign: str | None = adapter.sign  # type: ignore[attr-defined]
+        # A product's name begins a word: `mycohere/1.0` is somebody else's. Without a sign nothing is.
+        pattern = "(?!)" if sign is None else rf"(?<![^\s;,(]){re.escape(sign)}"
+        open_lines[self.library] = Line(re.compile(pattern), adapter, desk)
 
     def close(self) -> None:
         """Record no more calls; the last library to go restores what is still ours to restore."""

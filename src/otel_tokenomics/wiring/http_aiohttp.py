@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from otel_tokenomics.adapters.http_request import HttpAnswer, HttpRequest, url_of
+from otel_tokenomics.adapters.http_request import HttpAnswer, HttpRequest, Url, url_of
 from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.guard import fault
@@ -44,14 +44,18 @@ class Aiohttp:
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """The call that a request makes, or `None`."""
         named = [value for name, value in _pairs(kwargs.get("headers")) if name.lower() == "user-agent"]
-        line = line_of(str(named[-1] if named else client.headers.get("user-agent") or ""))
+        method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
+
+        def where() -> Url:
+            build = getattr(client, "_build_url", None)
+            return url_of(str(url if build is None else build(url)))
+
+        agent = named[-1] if named else client.headers.get("user-agent")
+        line = line_of(str(agent or ""), lambda: where().host)
         if line is None:
             return None
-        method, url = (*args, *(kwargs[name] for name in ("method", "str_or_url")[len(args) :]))
-        build = getattr(client, "_build_url", None)
-        where = url_of(str(url if build is None else build(url)))
         body = kwargs.get("data") if kwargs.get("json") is None else kwargs["json"]
-        return call_of(client, Given(str(method).upper(), where, body, (args, kwargs)), line, False)
+        return call_of(client, Given(str(method).upper(), where(), body, (args, kwargs)), line, False)
 
     def arguments(self, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """The arguments of this request."""

@@ -1,7 +1,7 @@
 """Which requests of an HTTP library are calls to a model, and how one is made: the same for each library.
 
-A request is a call if its `User-Agent` is that of a library that is instrumented; what is sent inside another
-call is none, for that call hears of it.
+A request is a call if its `User-Agent` is that of a library that is instrumented, or, where raw HTTP is asked
+for, if its host is a known one; what is sent inside another call is none, for that call hears of it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Line(NamedTuple):
     desk: Desk
 
 
+RAW = "raw http"
+"""Stands for a library where there is none."""
 open_lines: dict[str, Line] = {}
 """The client libraries that are recorded, by the names of their distributions."""
 
@@ -48,15 +50,17 @@ class Transport(Protocol):
         """Tell the call of its response."""
 
 
-def line_of(agent: str) -> Line | None:
-    """Whose request this is, by its `User-Agent`."""
+def line_of(agent: str, host: Callable[[], str | None]) -> Line | None:
+    """Whose request this is: by its `User-Agent`, or else by its `host`, which is asked only for raw HTTP."""
     outer = CURRENT.get()
     if outer is not None and not outer.over:
         return None
     for line in tuple(open_lines.values()):
         if line.sign.search(agent):
             return line
-    return None
+    raw = open_lines.get(RAW)
+    known = raw is not None and raw.adapter.knows(host())  # type: ignore[attr-defined]
+    return raw if known else None
 
 
 def call_of(client: Any, request: Any, line: Line, stream: bool) -> Call | None:

@@ -14,7 +14,7 @@ class Httpx:
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """The call that a request makes, or `None`."""
         request = args[0] if args else kwargs["request"]
-        line = line_of(request.headers.get("user-agent") or "")
+        line = line_of(request.headers.get("user-agent") or "", lambda: request.url.host)
         return None if line is None else call_of(client, request, line, bool(kwargs.get("stream")))
 
     def arguments(self, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:

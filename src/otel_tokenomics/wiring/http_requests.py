@@ -35,7 +35,8 @@ class Requests:
         """The call that a request makes, or `None`."""
         sent = args[0] if args else kwargs["request"]
         agent = sent.headers.get("user-agent") or ""
-        line = line_of(agent if isinstance(agent, str) else agent.decode("latin-1"))
+        text = agent if isinstance(agent, str) else agent.decode("latin-1")
+        line = line_of(text, lambda: url_of(sent.url).host)
         if line is None:
             return None
         return call_of(client, Prepared(sent.method, url_of(sent.url), sent.body, sent), line, False)

@@ -59,7 +59,7 @@ class Settings:
     host, or `*.suffix`, to a provider. `attribution` names standing owners, such as `team`; `owners` are the
     rules that derive them, `personal` hashes them, and `baggage` says which of them travel. `budgets` are
     those of the file, and `budget_mode` is what the environment says of them all. `sources` says where each
-    setting comes from.
+    setting comes from. `raw_http`: requests of no client library are recorded too.
     """
 
     disabled: bool = False
@@ -75,6 +75,7 @@ class Settings:
     personal: Digests | None = None
     baggage: Baggage | None = None
     flush_on_sigterm: bool = False
+    raw_http: bool = False
     budgets: Plan | None = None
     budget_mode: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -246,6 +247,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "STRICT": ("strict", _switch),
     "COMPAT": ("compat", _compat),
     "FLUSH_ON_SIGTERM": ("flush_on_sigterm", _switch),
+    "RAW_HTTP": ("raw_http", _switch),
     "BUDGET_MODE": ("budget_mode", _choice(BUDGET_MODES)),
 }
 _KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
@@ -255,6 +257,7 @@ _KEYS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     "estimate.mode": ("estimate", _choice(ESTIMATE_MODES)),
     "telemetry.compat": ("compat", _compat),
     "shutdown.flush_on_sigterm": ("flush_on_sigterm", _switch),
+    "http.raw": ("raw_http", _switch),
     "hosts": ("hosts", _table),
     "attribution": ("attribution", _owners),
 }
