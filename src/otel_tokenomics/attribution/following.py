@@ -15,7 +15,10 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any
 
-from otel_tokenomics.attribution import ambient, runs
+from otel_tokenomics.attribution import ambient, processes, runs
+
+_INTERPRETERS = "InterpreterPoolExecutor"
+"""A pool of threads whose jobs are pickled, as a closure cannot be."""
 
 
 class _Followed:
@@ -30,6 +33,7 @@ def follow() -> None:
     threading.Thread.start = _starting(threading.Thread.start)  # type: ignore[method-assign]
     ThreadPoolExecutor.submit = _submitting(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
     subprocess.Popen.__init__ = _opening(subprocess.Popen.__init__)  # type: ignore[method-assign]
+    processes.follow()
 
 
 def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,16 +44,8 @@ def _carried(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def carried(*args: Any, **kwargs: Any) -> Any:
-        tokens = None
-        with suppress(Exception):
-            tokens = runs.enter(work), ambient.enter(owners)
-        try:
+        with runs.part_of(work, owners):
             return function(*args, **kwargs)
-        finally:
-            if tokens is not None:
-                with suppress(Exception):
-                    runs.leave(tokens[0])
-                    ambient.leave(tokens[1])
 
     return carried
 
@@ -70,7 +66,8 @@ def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
     def submit(pool: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         carried = function
         with suppress(Exception):
-            carried = _carried(function)
+            if not any(kind.__name__ == _INTERPRETERS for kind in type(pool).__mro__):
+                carried = _carried(function)
         return original(pool, carried, *args, **kwargs)
 
     return submit

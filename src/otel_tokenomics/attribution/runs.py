@@ -15,7 +15,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from decimal import Decimal
@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from otel_tokenomics.attribution import ambient
 from otel_tokenomics.attribution.frames import Frame, innermost
-from otel_tokenomics.model.attribution import UNATTRIBUTED
+from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.money import decimal_string
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.text import clean
@@ -193,14 +193,29 @@ class run(ContextDecorator):
 @lru_cache(maxsize=1)
 def _inherited() -> Run | None:
     """The run that this process was started in."""
+    told = os.environ.get(ENVIRONMENT)
+    return None if told is None else told_of(told)
+
+
+def inherit(told: Mapping[str, str]) -> None:
+    """This process is part of a run, as its starter told after it was started."""
+    os.environ.update(told)
+    _inherited.cache_clear()
+    work = _inherited()
+    if work is not None and any(run.limit is not None for run in work.chain()):
+        ready()
+
+
+@lru_cache(maxsize=64)
+def told_of(told: str) -> Run | None:
+    """The innermost of the runs that `environment` tells; `None` where that is not what it tells."""
     try:
-        told = json.loads(os.environ[ENVIRONMENT])
         made: Run | None = None
-        for name, id, limit in reversed(told[:_MOST_NESTED]):
+        for name, id, limit in reversed(json.loads(told)[:_MOST_NESTED]):
             known = None if limit is None else _Told(str(limit[0]), int(limit[1]))
             made = Run(str(name), known, made, str(id))
         return made
-    except (KeyError, ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, KeyError):
         return None
 
 
@@ -226,6 +241,21 @@ def enter(work: Run | None) -> object:
 def leave(block: object) -> None:
     """Undo `enter`."""
     _leave(block)
+
+
+@contextlib.contextmanager
+def part_of(work: Run | None, owners: Attribution) -> Iterator[None]:
+    """A block, in another thread or process, that is in a run or in none; ours may fail, it goes on."""
+    blocks: list[tuple[Callable[[object], None], object]] = []
+    with contextlib.suppress(Exception):
+        blocks.append((leave, enter(work)))
+        blocks.append((ambient.leave, ambient.enter(owners)))
+    try:
+        yield
+    finally:
+        for end, block in reversed(blocks):
+            with contextlib.suppress(Exception):
+                end(block)
 
 
 def _leave(block: object) -> None:
