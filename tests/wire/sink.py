@@ -120,9 +120,7 @@ class Sink:
 
     def records(self) -> list[dict[str, Any]]:
         """Every usage record that was accepted, duplicates included."""
-        return [
-            {**mapping(log.body.kvlist_value.values), **mapping(log.attributes)} for log, _ in self.logs()
-        ]
+        return [whole(log) for log, _ in self.logs()]
 
     def logs(self) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Every log record that was accepted, with the attributes of its resource."""
@@ -179,6 +177,11 @@ class Sink:
         for name, value in {**headers, "content-length": "0"}.items():
             handler.send_header(name, value)
         handler.end_headers()
+
+
+def whole(log: Any) -> dict[str, Any]:
+    """A usage record's fields, of which a log record has some as attributes and the rest in its body."""
+    return {**mapping(log.body.kvlist_value.values), **mapping(log.attributes)}
 
 
 def mapping(pairs: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Build the collector of a manifest once, into the user's cache, and print where it is.
 
-    python -m tools.collector.build [--full | --datadog] [--find] [--if-possible]
+    python -m tools.collector.build [--full | --vendors] [--find] [--if-possible]
 
 The OpenTelemetry Collector Builder comes as a Go module; nothing is fetched but modules. The folder's
 name is a hash of the manifest, the builder's version and Go's own, so a changed manifest is another
@@ -27,7 +27,7 @@ from typing import TextIO
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFESTS = {"lite": "builder.yaml", "full": "builder-full.yaml", "datadog": "builder-datadog.yaml"}
+MANIFESTS = {"lite": "builder.yaml", "full": "builder-full.yaml", "vendors": "builder-vendors.yaml"}
 BUILDER = "go.opentelemetry.io/collector/cmd/builder"
 # What the builder's own module asks for; an older Go would try to download a newer one.
 OLDEST_GO = (1, 26)
@@ -175,13 +175,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the path of the collector; 1 with the reason when there is none."""
     parser = argparse.ArgumentParser(prog="tools.collector.build", description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="with the heavy vendors' parts")
-    parser.add_argument("--datadog", action="store_true", help="with Datadog's own exporter")
+    parser.add_argument("--vendors", action="store_true", help="with Datadog, ClickHouse and Kafka")
     parser.add_argument(
         "--if-possible", action="store_true", help="where it cannot be built say so, and succeed"
     )
     parser.add_argument("--find", action="store_true", help="only say where it is, do not build")
     said = parser.parse_args(arguments)
-    kind = "full" if said.full else "datadog" if said.datadog else "lite"
+    kind = "full" if said.full else "vendors" if said.vendors else "lite"
     try:
         path = find(kind) if said.find else build(kind)
     except CannotBuild as why:
