@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests.budgets._lines import line
+from tests.budgets._redis import Server
 
 from otel_tokenomics.budgets.protocol import UNLIMITED, Balance, Line, Store, StoreDownError
-from otel_tokenomics.budgets.stores.redis import RedisStore
+from otel_tokenomics.budgets.stores.redis import RedisStore, Sharded
 from otel_tokenomics.budgets.stores.sqlite import SQLiteStore
 
 LONG = 1000.0
@@ -72,6 +73,29 @@ def test_a_reservation_sweeps_what_has_expired(store: Store) -> None:
     assert not store.reserve("next", [line(60)], LONG).granted
     store.expire()
     assert store.read([line(0)]) == (Balance(60, 0),)
+
+
+def test_a_look_settles_what_has_expired_and_says_so(store: Store) -> None:
+    store.reserve("under way", [line(5)], LONG)
+    store.reserve("crashed", [line(60)], PAST)
+    lines = [line(0), line(0, "other")]
+    assert store.look(lines) == (True, (Balance(60, 5), Balance(0, 0)), None, 1)
+    assert store.look(lines) == (True, (Balance(60, 5), Balance(0, 0)), None, 0)
+
+
+def test_shards_are_looked_at_together(redis_server: Server) -> None:
+    url = redis_server.url.replace("/0", "/9")
+    store = Sharded(url, 1.0, "tenant")
+    for number, (tenant, ttl) in enumerate((("a", LONG), ("b", PAST), ("c", PAST))):
+        store.reserve(str(number), [line(10 + number, f"all|tenant={tenant}")], ttl)
+    lines = [line(0, f"all|tenant={tenant}") for tenant in ("b", "a", "none", "c")]
+    balances = (Balance(11, 0), Balance(0, 10), Balance(0, 0), Balance(12, 0))
+    assert store.look(lines) == (True, balances, None, 2)
+    other = Sharded(url, 1.0, "tenant")
+    assert other.accounts() == ["all|tenant=a", "all|tenant=b", "all|tenant=c"]
+    assert other.read(lines) == balances
+    store.close()
+    other.close()
 
 
 def test_an_account_without_a_limit_counts_only(store: Store) -> None:

@@ -86,10 +86,10 @@ class Keeper:
         """
         if self._down():
             raise StoreDownError("the store of budgets did not answer a moment ago")
-        over = self._timed("read", self.store.expire)
-        if over:
-            self.listener.expired(over)
-        return self._timed("read", lambda: self.store.read(lines))
+        answer = self._timed("read", lambda: self.store.look(lines))
+        if answer.expired:
+            self.listener.expired(answer.expired)
+        return answer.balances
 
     def reserve_locally(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """Hold within this process's share of what was left when the store was last seen."""
@@ -150,6 +150,8 @@ class Keeper:
             raise StoreDownError("the store of budgets did not answer a moment ago")
 
     def _timed(self, step: Step, act: Callable[[], _Value]) -> _Value:
+        if not self.store.blocks:
+            return act()  # Nobody waits for it.
         started = time.perf_counter()
         answered = False
         try:

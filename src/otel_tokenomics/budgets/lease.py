@@ -149,6 +149,10 @@ class Leased:
         """As the store: a chunk that is lent is held."""
         return self._store.read(lines)
 
+    def look(self, lines: Sequence[Line]) -> Answer:
+        """As the store."""
+        return self._store.look(lines)
+
     def accounts(self) -> list[str]:
         """As the store."""
         return self._store.accounts()

@@ -95,6 +95,9 @@ class Store(Protocol):
     def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
         """The balance of each line. Its amount is of no concern."""
 
+    def look(self, lines: Sequence[Line]) -> Answer:
+        """The balance of each line, once what has expired is settled in full."""
+
     def accounts(self) -> list[str]:
         """The names of all accounts that something was ever held on."""
 

@@ -82,6 +82,12 @@ class MemoryStore:
         with self._lock:
             return self._read(lines)
 
+    def look(self, lines: Sequence[Line]) -> Answer:
+        """The balance of each line, without what has expired."""
+        with self._lock:
+            over = self._expire()
+            return Answer(True, self._read(lines), expired=over)
+
     def accounts(self) -> list[str]:
         """The names of all accounts."""
         with self._lock:

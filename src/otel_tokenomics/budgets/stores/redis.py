@@ -1,11 +1,11 @@
-"""The store of many machines: Redis, or a Redis Cluster, by five fixed scripts. Needs the extra `redis`."""
+"""The store of many machines: Redis, or a Redis Cluster, by seven fixed scripts. Needs the extra `redis`."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -40,8 +40,7 @@ class RedisStore:
 
     def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """Hold all lines or none."""
-        *told, over = self._run(scripts.RESERVE, [hold, ttl, *_flat(lines)])
-        return _answer(told)._replace(expired=int(over))
+        return _swept(self._run(scripts.RESERVE, [hold, ttl, *_flat(lines)]))
 
     def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
         """Hold as much again."""
@@ -59,6 +58,10 @@ class RedisStore:
     def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
         """The balance of each line."""
         return _balances(self._run(scripts.READ, _flat(lines)))
+
+    def look(self, lines: Sequence[Line]) -> Answer:
+        """The balance of each line, without what has expired."""
+        return _swept(self._run(scripts.LOOK, _flat(lines)))
 
     def accounts(self) -> list[str]:
         """The names of all accounts."""
@@ -150,6 +153,11 @@ def _answer(told: Sequence[str]) -> Answer:
     return Answer(told[0] == "granted", _balances(told), moved)
 
 
+def _swept(told: Sequence[str]) -> Answer:
+    """An answer, behind which stands how many holds had expired."""
+    return _answer(told[:-1])._replace(expired=int(told[-1]))
+
+
 class Sharded:
     """One hash tag for each value of an owner, so that a cluster spreads them over its nodes.
 
@@ -198,7 +206,11 @@ class Sharded:
 
     def read(self, lines: Sequence[Line]) -> tuple[Balance, ...]:
         """The balance of each line."""
-        return tuple([self._shard([line]).read([line])[0] for line in lines])
+        return self._asked(lines, lambda shard, own: Answer(True, shard.read(own))).balances
+
+    def look(self, lines: Sequence[Line]) -> Answer:
+        """The balance of each line, without what has expired under their tags."""
+        return self._asked(lines, lambda shard, own: shard.look(own))
 
     def accounts(self) -> list[str]:
         """The names of all accounts, whoever made them; from then on all their tags are known."""
@@ -209,6 +221,20 @@ class Sharded:
         """Close the connections."""
         for shard in list(self._shards.values()):
             shard.close()
+
+    def _asked(self, lines: Sequence[Line], ask: Callable[[RedisStore, list[Line]], Answer]) -> Answer:
+        """Each shard is asked once, about all lines of its own."""
+        own: dict[RedisStore, list[Line]] = {}
+        for line in lines:
+            own.setdefault(self._shard([line]), []).append(line)
+        answers = {shard: ask(shard, asked) for shard, asked in own.items()}
+        found = {
+            line: balance
+            for shard, asked in own.items()
+            for line, balance in zip(asked, answers[shard].balances, strict=True)
+        }
+        over = sum(answer.expired for answer in answers.values())
+        return Answer(True, tuple([found[line] for line in lines]), expired=over)
 
     def _shard(self, lines: Sequence[Line]) -> RedisStore:
         _, _, rest = lines[0].account.partition(self._mark)

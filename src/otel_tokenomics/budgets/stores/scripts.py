@@ -184,4 +184,14 @@ return answer
 """
 )
 
+LOOK: Final = (
+    _COMMON
+    + """
+local over = sweep()
+local answer = told(lines(1), 'granted')
+answer[#answer + 1] = tostring(over)
+return answer
+"""
+)
+
 READ: Final = _COMMON + "return told(lines(1), 'read')"

@@ -127,6 +127,12 @@ class SQLiteStore:
         with self._transaction() as db:
             return _read(db, lines)
 
+    def look(self, lines: Sequence[Line]) -> Answer:
+        """The balance of each line, without what has expired."""
+        with self._transaction() as db:
+            over = self._sweep(db, self._clock())
+            return Answer(True, _read(db, lines), expired=over)
+
     def accounts(self) -> list[str]:
         """The names of all accounts."""
         with self._transaction() as db:
