@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_tokenomics.adapters import anthropic, openai
+from otel_tokenomics.adapters import anthropic, openai_usage
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.model.usage import Usage
 
@@ -104,7 +104,7 @@ def test_parts_beyond_the_whole_are_flagged() -> None:
 
 
 READERS: list[tuple[Callable[[Mapping[str, Any]], Usage], str]] = [
-    (openai.read_usage, "completion_tokens"),
+    (openai_usage.read_usage, "completion_tokens"),
     (anthropic.read_usage, "output_tokens"),
 ]
 
@@ -140,7 +140,7 @@ def sound(usage: Usage) -> None:
     st.dictionaries(st.sampled_from(OPENAI_PARTS), JSON) | JSON,
 )
 def test_openai_never_raises(raw: dict[str, Any], key: str, parts: Any) -> None:
-    sound(openai.read_usage({**raw, key: parts}))
+    sound(openai_usage.read_usage({**raw, key: parts}))
 
 
 @given(st.dictionaries(st.sampled_from(ANTHROPIC_KEYS), JSON | st.dictionaries(st.text(max_size=3), JSON)))
@@ -156,7 +156,7 @@ COUNT = st.integers(0, 10**9)
 def test_openai_buckets_add_up_to_its_totals(
     plain: int, read: int, written: int, audio: int, text: int, thought: int
 ) -> None:
-    usage = openai.read_usage(
+    usage = openai_usage.read_usage(
         {
             "prompt_tokens": plain + read + written + audio,
             "prompt_tokens_details": {

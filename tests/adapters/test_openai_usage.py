@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from otel_tokenomics.adapters.openai import DIALECT, read_usage
+from otel_tokenomics.adapters.openai import DIALECT
+from otel_tokenomics.adapters.openai_usage import read_usage
 from otel_tokenomics.adapters.openai_work import unit_of_images
 from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
@@ -75,6 +76,31 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
         {"input": 4, "input.audio": 10, "output": 45},
     ),
     "transcription by time": ({"type": "duration", "seconds": 9.2}, {"audio.ms": 9_200}),
+    "realtime, what was cached of each": (
+        {
+            "total_tokens": 253,
+            "input_tokens": 132,
+            "output_tokens": 121,
+            "input_token_details": {
+                "text_tokens": 100,
+                "audio_tokens": 22,
+                "image_tokens": 10,
+                "cached_tokens": 75,
+                "cached_tokens_details": {"text_tokens": 64, "audio_tokens": 8, "image_tokens": 3},
+            },
+            "output_token_details": {"text_tokens": 30, "audio_tokens": 91},
+        },
+        {
+            "input": 36,
+            "input.audio": 14,
+            "input.image": 7,
+            "cache_read": 64,
+            "cache_read.audio": 8,
+            "cache_read.image": 3,
+            "output": 30,
+            "output.audio": 91,
+        },
+    ),
     "a run": ({"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}, {"input": 5, "output": 6}),
 }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters import anthropic, openai
+from otel_tokenomics.adapters import anthropic, openai_usage
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.shapes import read_converse
 from otel_tokenomics.adapters.stainless import usage_or_missing
@@ -215,7 +215,7 @@ def _of_usage(body: Mapping[str, Any], headers: Mapping[str, str]) -> Usage:
         named = {new: raw[old] for old, new in _CACHES.items() if old in raw}
         return read_converse({"usage": {**named, **raw}}).usage
     if "prompt_tokens" in raw or "completion_tokens" in raw:
-        return openai.read_usage(raw)
+        return openai_usage.read_usage(raw)
     return anthropic.read_usage(raw)
 
 

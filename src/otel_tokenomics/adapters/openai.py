@@ -1,7 +1,7 @@
 """The `openai` client library, and every provider that it is pointed at.
 
-Usage: https://platform.openai.com/docs/api-reference/chat/object and `/responses/object`, with the
-types of openai 3.54. Input counts include cached and cache-written tokens, output counts include reasoning.
+Its routes and what its bodies and events say, after https://platform.openai.com/docs/api-reference and the
+types of openai 3.57. What their usage objects count is read in `openai_usage`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.openai_work import (
-    count_tools,
-    count_work,
-    milliseconds,
-    unit_of_images,
-)
+from otel_tokenomics.adapters.openai_usage import read_usage
+from otel_tokenomics.adapters.openai_work import count_tools, count_work, unit_of_images
 from otel_tokenomics.adapters.reported import reported_femto
 from otel_tokenomics.adapters.stainless import (
     Endpoint,
@@ -27,7 +22,6 @@ from otel_tokenomics.adapters.stainless import (
     Told,
     facts_of,
     may_ask_for_usage,
-    usage_or_missing,
 )
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
@@ -189,28 +183,6 @@ def _can_be_asked_again(response: Mapping[str, Any]) -> bool:
 DIALECT = OpenAIDialect()
 
 
-def read_usage(raw: Mapping[str, Any], modality: str | None = None) -> Usage:
-    """Disjoint buckets from any of OpenAI's usage objects.
-
-    `modality` is that of output tokens which the object does not itself divide, as for images.
-    """
-    counts = Counts(raw)
-    buckets: dict[str, int] = {}
-    if raw.get("type") == "duration":
-        return _duration(counts)
-    _read_input(counts, buckets)
-    details = _read_output(counts, buckets, modality)
-    if length := milliseconds(raw.get("prompt_audio_seconds")):
-        buckets["audio.ms"] = length
-    total = counts.get(counts.raw, "total_tokens")
-    usage = Usage(buckets, flags=(), details=details)
-    known = (usage.input_tokens or 0) + (usage.output_tokens or 0)
-    if total is not None and buckets and total != known:
-        counts.flags.add("mismatch")
-    usage.flags = tuple(sorted(counts.flags))
-    return usage_or_missing(usage)
-
-
 def _with_work(usage: Usage, told: Told) -> Usage:
     """The usage with what the response bills beside its own tokens."""
     buckets, flags = {**usage.buckets, **told.quantities}, {*usage.flags}
@@ -221,86 +193,6 @@ def _with_work(usage: Usage, told: Told) -> Usage:
         buckets.update({of_model(bucket, model): count for bucket, count in other.buckets.items() if count})
         flags.update(other.flags)
     return Usage(buckets, flags=tuple(sorted(flags)), details=usage.details)
-
-
-_CACHED_BESIDE = ("num_cached_tokens", "cached_tokens", "prompt_cache_hit_tokens")
-"""Mistral's, Moonshot's and Together's, and DeepSeek's words, outside the details, for the same count."""
-
-
-def _read_input(counts: Counts, buckets: dict[str, int]) -> None:
-    total = counts.get(counts.raw, "prompt_tokens", "input_tokens")
-    if total is None:
-        return
-    parts = counts.object(
-        "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
-    )
-    read = counts.get(parts, "cached_tokens")
-    for name in _CACHED_BESIDE if read is None else ():
-        read = counts.get(counts.raw, name) if read is None else read
-    written = counts.get(parts, "cache_write_tokens")
-    audio = counts.get(parts, "audio_tokens")
-    image = counts.get(parts, "image_tokens")
-    video = counts.get(parts, "video_tokens")
-    # Cached audio may be counted as both; what is cached is certain to be billed as that.
-    rest, cached, fresh, sound, sight, film = counts.split(total, read, written, audio, image, video)
-    buckets["input"] = rest
-    if read is not None:
-        buckets["cache_read"] = cached
-    if fresh:
-        _read_writes(counts, parts, fresh, buckets)
-    for bucket, quantity in (("input.audio", sound), ("input.image", sight), ("input.video", film)):
-        if quantity:
-            buckets[bucket] = quantity
-
-
-def _read_writes(counts: Counts, parts: Mapping[str, Any], written: int, buckets: dict[str, int]) -> None:
-    split = parts.get("cache_write_tokens_details")
-    split = split if isinstance(split, dict) else {}
-    short = counts.get(split, "ttl_30m_tokens")
-    long = counts.get(split, "ttl_12h_tokens")
-    if short:
-        buckets["cache_write.30m"] = short
-    if long:
-        buckets["cache_write.12h"] = long
-    if rest := counts.rest(written, short, long):
-        buckets["cache_write"] = rest
-
-
-def _read_output(counts: Counts, buckets: dict[str, int], modality: str | None) -> dict[str, int]:
-    total = counts.get(counts.raw, "completion_tokens", "output_tokens")
-    if total is None:
-        return {}
-    parts = counts.object("completion_tokens_details", "output_tokens_details", "completion_token_details")
-    reasoning = counts.get(parts, "reasoning_tokens")
-    audio = counts.get(parts, "audio_tokens")
-    image = counts.get(parts, "image_tokens")
-    if reasoning and _reasons_beside(counts, total, reasoning):
-        total += reasoning
-    rest, thought, sound, sight = counts.split(total, reasoning, audio, image)
-    if modality is not None and not parts:
-        buckets[f"output.{modality}"] = rest
-    else:
-        buckets["output"] = rest
-    if reasoning is not None:
-        buckets["reasoning"] = thought
-    if sound:
-        buckets["output.audio"] = sound
-    if sight:
-        buckets["output.image"] = sight
-    rejected = counts.get(parts, "rejected_prediction_tokens")
-    return {"rejected_prediction": rejected} if rejected else {}
-
-
-def _reasons_beside(counts: Counts, output: int, reasoning: int) -> bool:
-    """Whether reasoning is not in the output count, as at xAI: the total says so."""
-    total = counts.get(counts.raw, "total_tokens")
-    prompt = counts.get(counts.raw, "prompt_tokens", "input_tokens")
-    return total is not None and prompt is not None and total == prompt + output + reasoning
-
-
-def _duration(counts: Counts) -> Usage:
-    length = milliseconds(counts.raw.get("seconds"))
-    return Usage({"audio.ms": length}) if length is not None else MISSING
 
 
 def _texts_of_choice(choice: Mapping[str, Any]) -> Iterator[str]:
