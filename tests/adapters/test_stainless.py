@@ -91,7 +91,9 @@ def meter_of(options: Options, client: Client | None = None, stream: bool = True
     adapter, client = OpenAI(), client or Client()
     facts = adapter.facts(client, options, stream)
     assert facts is not None
-    return adapter.meter(client, options, facts)
+    meter = adapter.meter(client, options, facts)
+    assert isinstance(meter, StainlessMeter)
+    return meter
 
 
 def test_asking_alters_a_copy_and_keeps_the_callers_options() -> None:

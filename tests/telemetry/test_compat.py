@@ -41,7 +41,7 @@ def told(one: UsageRecord, *compat: str) -> dict[str, Any]:
     """The attributes of the span of a call."""
     telemetry = Telemetry()
     spans = Spans(telemetry.tracer_provider, "own", compat)
-    spans.close(spans.open(one.facts, one.started_ns), one, one.started_ns + one.duration_ns)
+    spans.close(spans.open(one.facts, one.started_ns), one, one.started_ns + (one.duration_ns or 0))
     return dict(telemetry.spans()[0].attributes or {})
 
 

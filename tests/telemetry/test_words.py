@@ -42,7 +42,7 @@ class Made:
         telemetry.mark()
         spans = Spans(telemetry.tracer_provider, "own")
         teller = OpenTelemetryTeller(spans, metrics, UsageEvents(telemetry.logger_provider))
-        teller.close(teller.open(one.facts, one.started_ns), one, one.started_ns + one.duration_ns)
+        teller.close(teller.open(one.facts, one.started_ns), one, one.started_ns + (one.duration_ns or 0))
         self.metrics = telemetry.metrics()
         self.span = dict(telemetry.spans()[0].attributes or {})
         self.event = told(telemetry.log_exporter.get_finished_logs()[0].log_record)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from otel_tokenomics.adapters import anthropic_batch
+from otel_tokenomics.adapters.batches import LinesMeter
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.stainless import (
@@ -31,6 +33,7 @@ _ROUTES = Routes(
     Route("POST", "messages", "chat"),
     Route("POST", "messages/count_tokens", "count_tokens", "free"),
     Route("POST", "complete", "text_completion"),
+    *anthropic_batch.ROUTES,
 )
 _CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
 _TOOLS = {
@@ -56,8 +59,10 @@ class Anthropic:
         facts.self_traced = _traces_itself(client, options)
         return facts
 
-    def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
+    def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter | LinesMeter:
         """A meter of messages. Their streams always carry usage."""
+        if facts.billing == "several":
+            return anthropic_batch.meter(DIALECT, options, facts)
         return StainlessMeter(DIALECT, options, facts)
 
     def _endpoint(self, client: Any, host: str | None) -> Endpoint:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from otel_tokenomics.adapters import openai_batch
+from otel_tokenomics.adapters.batches import LinesMeter
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai_usage import read_usage
 from otel_tokenomics.adapters.openai_work import count_tools, count_work, unit_of_images
@@ -51,6 +53,7 @@ _ROUTES = Routes(
     Route("POST", "runs/*/submit_tool_outputs", "chat", "polled"),
     Route("POST", "runs/*/cancel", "chat", "polled"),
     Route("GET", "threads/*/runs/*", "chat", "polled"),
+    *openai_batch.ROUTES,
 )
 _ASKABLE = frozenset({"chat/completions", "completions"})
 """Routes that know `stream_options.include_usage`; any other refuses it as an unknown parameter."""
@@ -66,6 +69,7 @@ class OpenAI:
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
         self._endpoints = Endpoints(self._endpoint)
+        self._batches = openai_batch.Batches()
 
     def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
         """What the request says, or `None` if it calls no model."""
@@ -77,8 +81,10 @@ class OpenAI:
             facts.unit = unit_of_images(options.json_data)
         return facts
 
-    def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
+    def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter | LinesMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
+        if facts.billing == "several":
+            return self._batches.meter(DIALECT, options, facts)
         asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, options.json_data)
         return StainlessMeter(DIALECT, options, facts, include_usage=asks)
 

@@ -90,6 +90,14 @@ class Gate:
         """What to raise for it."""
         return error if self._raises is None else self._raises(error, flavor, client, request)
 
+    def owe(self, facts: Facts, owner: Owner, at_ns: int) -> Ticket | None:
+        """A ticket that holds nothing, for what is billed and was never asked for."""
+        return self.governor.owe(Asked(facts, None, at_ns), owner)
+
+    def pay(self) -> None:
+        """Charge what is owed, where an event loop need not wait for it."""
+        self._do(self.governor.keeper.recover)
+
     def release(self, ticket: Ticket) -> None:
         """Nothing was sent."""
         self.governor.settle(ticket, Spent(billed=False))

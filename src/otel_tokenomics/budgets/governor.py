@@ -21,6 +21,7 @@ from otel_tokenomics.model.attribution import Attribution
 
 _MOST_MATCHES = 4096
 _MOST_MOVES = 4
+_NOTHING = Need(0, 0, 0, 0, capped=True)
 
 Matches = tuple[Part, ...]
 
@@ -98,6 +99,13 @@ class Governor:
                 raise self._refused(ticket.asked, ticket.parts, ticket.need, ticket.lines, answer)
         ticket.attempts += 1
         return None
+
+    def owe(self, asked: Asked, owner: Owner) -> Ticket | None:
+        """A ticket that holds nothing: its budgets are charged what was spent, whether it fits or not."""
+        parts = self._parts(asked, owner)
+        if not parts:
+            return None
+        return Ticket(asked, _NOTHING, parts, self.lines(parts, None, self.keeper.now()), "", kept="nowhere")
 
     def settle(self, ticket: Ticket, spent: Spent) -> None:
         """Turn a hold into what was spent. Only the first settlement of a ticket counts."""

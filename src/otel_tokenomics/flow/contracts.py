@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.model.attribution import Attribution
@@ -92,8 +92,50 @@ class Budgets(Protocol):
     def release(self, ticket: Any) -> None:
         """Nothing was sent."""
 
+    def owe(self, facts: Facts, owner: Any, at_ns: int) -> Any:
+        """A ticket that holds nothing, for what is billed and was never asked for; `None` if no budget's."""
+
+    def pay(self) -> None:
+        """Charge what is owed, as soon as the store takes it."""
+
     def settle(self, ticket: Any, record: UsageRecord, pending: bool) -> None:
         """The call is over; `pending`: another call's record will say what it was billed."""
+
+
+class Part(NamedTuple):
+    """One billed response inside another. `id` tells it from its neighbours; `made_ns` is when it was made.
+
+    Times are Unix nanoseconds; where it does not say when it was made, its price is that of now.
+    """
+
+    id: str
+    reading: Reading
+    facts: Facts
+    made_ns: int | None = None
+
+
+class SeveralMeter(Meter, Protocol):
+    """Reads a response in which there are several that bill.
+
+    `group` is what each part is counted in once, such as a file; `origin` the work that it comes of, if that
+    is known by another name, such as a batch; `whole` says that no part is missing.
+    """
+
+    whole: bool
+
+    @property
+    def group(self) -> str | None:
+        """What the parts are counted in once; `None` as long as nothing was found."""
+
+    @property
+    def origin(self) -> str | None:
+        """The work that this is of, by the id of the response that created it."""
+
+    def parts(self) -> Iterable[Part]:
+        """The parts that were found since this was last asked."""
+
+    def rest(self) -> Iterable[Part]:
+        """The parts that only the end completes."""
 
 
 class Adapter(Protocol):

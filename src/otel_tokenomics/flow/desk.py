@@ -90,13 +90,15 @@ class Desk:
         self.budgets = budgets
         self._bill = Bill()
 
-    def admit(self, facts: Facts, credential: Credential | None = None) -> Entry:
-        """Note the start and the owner of a call, and open its span."""
+    def admit(self, facts: Facts, credential: Credential | None = None, told: bool = True) -> Entry:
+        """Note the start and the owner of a call, and open its span unless nobody is to be `told` of it."""
         payers = attempt("attribution", partial(self._who, facts, credential), NOBODY)
         entry = Entry(facts, payers.recorded)
         entry.run = attempt("run", runs.current, None)
         if self.budgets is not None:
             entry.owner = attempt("budgets.owner", partial(self.budgets.owner, payers.trusted), None)
+        if not told:
+            return entry
         try:
             entry.page = self._teller.open(facts, entry.started_ns)
         except Exception as error:
@@ -142,6 +144,34 @@ class Desk:
         except Exception as error:
             fault("desk.settle", error)
 
+    def open(self, entry: Entry) -> None:
+        """Open the span of a call that was admitted without one."""
+        with guarded("teller.open"):
+            entry.page = self._teller.open(entry.facts, entry.started_ns)
+
+    def part(self, entry: Entry, reading: Reading) -> UsageRecord:
+        """Tell one of several responses that came in one: billed, without a span, and without a hold."""
+        self.owe(entry)
+        return self._finish(entry, reading, Verdict.BILLED, Ended(), None)
+
+    def owe(self, entry: Entry) -> None:
+        """Have the owner's budgets charged for what was never held, when `pay` is called."""
+        if self.budgets is not None:
+            owe = partial(self.budgets.owe, entry.facts, entry.owner, time.time_ns())
+            entry.ticket = attempt("budgets.owe", owe, None)
+
+    def pay(self) -> None:
+        """Have budgets charged for all that is owed."""
+        if self.budgets is not None:
+            with guarded("budgets.pay"):
+                self.budgets.pay()
+
+    def close(self, entry: Entry, total: UsageRecord, ending: Ended, duration: int) -> None:
+        """End the span of a response that held several, with what they come to; it bills nothing itself."""
+        with guarded("teller.annotate"):
+            self._teller.annotate(entry.page, total)
+        self._finish(entry, Reading(), Verdict.NOT_BILLED, ending, duration)
+
     def _settle(self, entry: Entry, meter: Meter, ending: Ended, duration: int) -> None:
         reading = attempt("meter.reading", meter.reading, None) or Reading()
         verdict = self._bill.judge(entry.facts, reading, entry.status_code, ending.error)
@@ -149,7 +179,8 @@ class Desk:
             draft = attempt("meter.draft", meter.draft, None)
             if draft is not None:
                 return self._estimate_later(entry, reading, draft, ending, duration)
-        return self._finish(entry, reading, verdict, ending, duration)
+        self._finish(entry, reading, verdict, ending, duration)
+        return None
 
     def _estimate_later(
         self, entry: Entry, reading: Reading, draft: Draft, ending: Ended, duration: int
@@ -162,7 +193,9 @@ class Desk:
 
         late.soon(job)
 
-    def _finish(self, entry: Entry, reading: Reading, verdict: Verdict, ending: Ended, duration: int) -> None:
+    def _finish(
+        self, entry: Entry, reading: Reading, verdict: Verdict, ending: Ended, duration: int | None
+    ) -> UsageRecord:
         if verdict is Verdict.NOT_BILLED:
             entry.possibly_billed = _unseen(entry, ending.error)
         record = self._record(entry, reading, duration, ending.error)
@@ -178,9 +211,10 @@ class Desk:
         elif verdict is Verdict.PENDING:
             self._bill.started(record)
         try:
-            self._teller.close(entry.page, record, entry.started_ns + duration)
+            self._teller.close(entry.page, record, entry.started_ns + (duration or 0))
         except Exception as error:
             fault("teller.close", error)
+        return record
 
     def _preview(self, entry: Entry, meter: Meter) -> None:
         """Let the teller write on a span that is not ours while it still records."""
@@ -191,7 +225,7 @@ class Desk:
                 self._teller.annotate(entry.page, self._record(entry, reading, 0, None))
 
     def _record(
-        self, entry: Entry, reading: Reading, duration: int, error: BaseException | None
+        self, entry: Entry, reading: Reading, duration: int | None, error: BaseException | None
     ) -> UsageRecord:
         cost = _UNKNOWN
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.flow import late
@@ -32,23 +32,29 @@ def install(response: Any, call: Call) -> None:
     earlier = {name: cover for name, cover in below.items() if name in vars(response)}
     veil = Veil() if call.veils else None
 
+    reading: list[Any] = []
+
     def iter_bytes(*args: Any, **kwargs: Any) -> Iterator[bytes]:
-        return _tapped(below["iter_bytes"](*args, **kwargs), call, veil)
+        reading[:] = [_tapped(response, below["iter_bytes"](*args, **kwargs), call, veil)]
+        tapped: Iterator[bytes] = reading[0]
+        return tapped
 
     def aiter_bytes(*args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
-        return _atapped(below["aiter_bytes"](*args, **kwargs), call, veil)
+        reading[:] = [_atapped(response, below["aiter_bytes"](*args, **kwargs), call, veil)]
+        tapped: AsyncIterator[bytes] = reading[0]
+        return tapped
 
     def close(*args: Any, **kwargs: Any) -> Any:
         try:
             return below["close"](*args, **kwargs)
         finally:
-            _closed(response, call, earlier)
+            _closed(response, call, earlier, reading)
 
     async def aclose(*args: Any, **kwargs: Any) -> Any:
         try:
             return await below["aclose"](*args, **kwargs)
         finally:
-            _closed(response, call, earlier)
+            _closed(response, call, earlier, reading)
 
     watch(call)
     # Last, for what fails is done again: covers over our own would tell everything twice.
@@ -62,32 +68,40 @@ def watch(call: Call) -> None:
     _open.add(call)
 
 
-def _tapped(source: Iterator[bytes], call: Call, veil: Veil | None) -> Iterator[bytes]:
+def _tapped(
+    response: Any, source: Iterator[bytes], call: Call, veil: Veil | None
+) -> Generator[bytes, None, None]:
     try:
         for data in source:
             shown = _see(data, call, veil)
             if shown:
                 yield shown
     except GeneratorExit:
+        _left(response, call)
         raise
     except BaseException as error:
         _broken(call, error)
         raise
+    _left(response, call)
     if veil is not None and veil.held:
         yield veil.release()
 
 
-async def _atapped(source: AsyncIterator[bytes], call: Call, veil: Veil | None) -> AsyncIterator[bytes]:
+async def _atapped(
+    response: Any, source: AsyncIterator[bytes], call: Call, veil: Veil | None
+) -> AsyncGenerator[bytes, None]:
     try:
         async for data in source:
             shown = _see(data, call, veil)
             if shown:
                 yield shown
     except GeneratorExit:
+        _left(response, call)
         raise
     except BaseException as error:
         _broken(call, error)
         raise
+    _left(response, call)
     if veil is not None and veil.held:
         yield veil.release()
 
@@ -118,10 +132,26 @@ def _broken(call: Call, error: BaseException) -> None:
         fault("tap.broken", trouble)
 
 
-def _closed(response: Any, call: Call, earlier: Mapping[str, Any]) -> None:
+def _left(response: Any, call: Call) -> None:
+    """The reader of a closed response has all that it will have."""
     try:
-        call.end(error=_in_flight())
-        _open.discard(call)
+        if getattr(response, "is_closed", True):
+            call.end()
+            _open.discard(call)
+    except Exception as error:
+        fault("tap.left", error)
+
+
+def _closed(response: Any, call: Call, earlier: Mapping[str, Any], reading: Sequence[Any]) -> None:
+    """The response was closed: by its reader, which may still have bytes to give, or by the application.
+
+    The HTTP libraries close a response with its last byte. Who reads in pieces of a size has the last ones
+    after that.
+    """
+    try:
+        if not any(getattr(reader, "gi_running", getattr(reader, "ag_running", False)) for reader in reading):
+            call.end(error=_in_flight())
+            _open.discard(call)
         for name in _COVERED:
             vars(response).pop(name, None)
         vars(response).update(earlier)

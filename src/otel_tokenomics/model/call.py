@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from otel_tokenomics.model.usage import MISSING, Usage
 
-Billing = Literal["metered", "free", "polled"]
-"""`metered` bills each response; `free` never bills; `polled` reports a response that bills once by id."""
+Billing = Literal["metered", "free", "polled", "several"]
+"""`metered` bills each response; `free` never bills; `polled` reports a response that bills once by id;
+`several` holds responses that bill once each, such as the results of a batch, and bills nothing itself."""
 
 Outcome = Literal["success", "error", "cancelled", "superseded"]
 

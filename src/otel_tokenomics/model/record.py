@@ -13,6 +13,7 @@ from otel_tokenomics.model.money import Cost
 class UsageRecord:
     """One billed response. Times are nanoseconds; `started_ns` is Unix time, the others are durations.
 
+    `duration_ns` is `None` where nobody waited for the response, as in a batch.
     `key` makes the record idempotent: provider and response id, or a generated id where the provider
     gives none. `possibly_billed` counts attempts that timed out after they were sent.
     `error_type` is a class name, never a message.
@@ -23,7 +24,7 @@ class UsageRecord:
     reading: Reading
     cost: Cost
     started_ns: int
-    duration_ns: int
+    duration_ns: int | None
     attribution: Attribution = UNATTRIBUTED
     outcome: Outcome = "success"
     error_type: str | None = None

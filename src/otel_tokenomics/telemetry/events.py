@@ -108,7 +108,8 @@ def attributes(record: UsageRecord) -> dict[str, AttributeValue]:
     _put_facts(known, record.facts, record.reading)
     _put_cost(known, record.cost)
     known[names.RECORD_SEQUENCE] = next(_sequence)
-    known[names.RECORD_DURATION] = record.duration_ns / _NANOSECONDS
+    if record.duration_ns is not None:
+        known[names.RECORD_DURATION] = record.duration_ns / _NANOSECONDS
     known[names.RECORD_KEY] = record.key
     return known
 

@@ -92,7 +92,8 @@ class Metrics:
             ACCOUNTS.add(record)
         labels = self._labels_of(record)
         failed = self._labels_of(record, record.error_type) if record.error_type else labels
-        self._duration.record(record.duration_ns / 1e9, failed, context)
+        if record.duration_ns is not None:
+            self._duration.record(record.duration_ns / 1e9, failed, context)
         if record.first_chunk_ns is not None and record.facts.stream:
             self._first_chunk.record(record.first_chunk_ns / 1e9, labels, context)
         if record.billed and record.facts.billing != "free":

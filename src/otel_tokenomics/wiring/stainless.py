@@ -21,9 +21,11 @@ from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow.billing import possibly_billed
 from otel_tokenomics.flow.call import CURRENT, Call, Shield
 from otel_tokenomics.flow.contracts import Adapter
-from otel_tokenomics.flow.desk import Desk
+from otel_tokenomics.flow.desk import Credential, Desk
 from otel_tokenomics.flow.drivers import adrive, aretry, drive
 from otel_tokenomics.flow.guard import fault, log
+from otel_tokenomics.flow.several import Several
+from otel_tokenomics.model.call import Facts
 
 MODULE = "_base_client"
 CLASSES = ("SyncAPIClient", "AsyncAPIClient")
@@ -39,6 +41,7 @@ class Seam:
         self.library = library
         self.adapter: Adapter | None = None
         self.desk: Desk | None = None
+        self.several: Several | None = None
         self._points: list[tuple[type, str, Any, Any]] = []
 
     @property
@@ -48,11 +51,11 @@ class Seam:
 
     def open(self, adapter: Adapter, desk: Desk) -> None:
         """Record calls from now on."""
-        self.adapter, self.desk = adapter, desk
+        self.adapter, self.desk, self.several = adapter, desk, Several(desk)
 
     def close(self) -> None:
         """Record no more calls, and restore every method that is still ours to restore."""
-        self.adapter = self.desk = None
+        self.adapter = self.desk = self.several = None
         kept = []
         for owner, name, original, wrapper in reversed(self._points):
             if vars(owner).get(name) is wrapper:
@@ -169,8 +172,20 @@ class Seam:
         facts = adapter.facts(client, options, bool(kwargs.get("stream")))
         if facts is None or not is_instrumentation_enabled():
             return None if outer is None else Shield(options)
-        entry = desk.admit(facts, functools.partial(keys.of_client, client, options))
+        credential = functools.partial(keys.of_client, client, options)
+        if facts.billing == "several":
+            return several_of(self.several, adapter, client, options, facts, credential)
+        entry = desk.admit(facts, credential)
         return Call(desk, entry, adapter.meter(client, options, facts), options, client)
+
+
+def several_of(
+    several: Any, adapter: Adapter, client: Any, options: Any, facts: Facts, credential: Credential
+) -> Call:
+    """A call that holds several responses: their desk stands for the one that tells each of them."""
+    return Call(
+        several, several.admit(facts, credential), adapter.meter(client, options, facts), options, client
+    )
 
 
 def _heirs(owner: type[Any]) -> Iterator[type[Any]]:
