@@ -37,6 +37,9 @@ OPENAI_CALLS = [
     ("GET", "/threads/t/runs/r", "chat", "polled"),
     ("POST", "/threads/t/runs/r/submit_tool_outputs", "chat", "polled"),
     ("POST", "/threads/t/runs/r/cancel", "chat", "polled"),
+    ("POST", "/batches", "fetch_response", "several"),
+    ("GET", "/batches/b", "fetch_response", "several"),
+    ("GET", "/files/f/content", "fetch_response", "several"),
 ]
 OPENAI_OTHERS = [
     ("GET", "/chat/completions"),
@@ -53,7 +56,6 @@ OPENAI_OTHERS = [
     ("POST", "/threads/t/messages"),
     ("GET", "/models/gpt-4o"),
     ("POST", "/files"),
-    ("POST", "/batches"),
     ("POST", "/fine_tuning/jobs/j/cancel"),
     ("POST", "/my-completions"),
     ("POST", ""),
@@ -64,11 +66,13 @@ ANTHROPIC_CALLS = [
     ("POST", "/v1/messages/count_tokens", "count_tokens", "free"),
     ("POST", "/v1/messages/count_tokens?beta=true", "count_tokens", "free"),
     ("POST", "/v1/complete", "text_completion", "metered"),
+    ("POST", "/v1/messages/batches", "fetch_response", "several"),
+    ("GET", "https://api.anthropic.com/v1/messages/batches/b/results", "fetch_response", "several"),
 ]
 ANTHROPIC_OTHERS = [
     ("GET", "/v1/messages"),
-    ("POST", "/v1/messages/batches"),
-    ("GET", "/v1/messages/batches/b/results"),
+    ("GET", "/v1/messages/batches/b"),
+    ("POST", "/v1/messages/batches/b/cancel"),
     ("GET", "/v1/models"),
     ("POST", "/v1/files"),
 ]

@@ -77,12 +77,12 @@ def _tapped(
             if shown:
                 yield shown
     except GeneratorExit:
-        _left(response, call)
+        _closed(response, call)
         raise
     except BaseException as error:
         _broken(call, error)
         raise
-    _left(response, call)
+    _closed(response, call)
     if veil is not None and veil.held:
         yield veil.release()
 
@@ -96,12 +96,12 @@ async def _atapped(
             if shown:
                 yield shown
     except GeneratorExit:
-        _left(response, call)
+        _closed(response, call)
         raise
     except BaseException as error:
         _broken(call, error)
         raise
-    _left(response, call)
+    _closed(response, call)
     if veil is not None and veil.held:
         yield veil.release()
 
@@ -132,29 +132,24 @@ def _broken(call: Call, error: BaseException) -> None:
         fault("tap.broken", trouble)
 
 
-def _left(response: Any, call: Call) -> None:
-    """The reader of a closed response has all that it will have."""
-    try:
-        if getattr(response, "is_closed", True):
-            call.end()
-            _open.discard(call)
-    except Exception as error:
-        fault("tap.left", error)
+def _closed(
+    response: Any, call: Call, earlier: Mapping[str, Any] | None = None, reading: Sequence[Any] = ()
+) -> None:
+    """The response was closed, or its reader is done: without `earlier`, and only if it is closed by then.
 
-
-def _closed(response: Any, call: Call, earlier: Mapping[str, Any], reading: Sequence[Any]) -> None:
-    """The response was closed: by its reader, which may still have bytes to give, or by the application.
-
-    The HTTP libraries close a response with its last byte. Who reads in pieces of a size has the last ones
-    after that.
+    The HTTP libraries close a response with its last byte. Who reads it in pieces of a size has the last ones
+    after that, so that a close by the reader itself is not the end yet.
     """
     try:
+        if earlier is None and not getattr(response, "is_closed", True):
+            return
         if not any(getattr(reader, "gi_running", getattr(reader, "ag_running", False)) for reader in reading):
             call.end(error=_in_flight())
             _open.discard(call)
-        for name in _COVERED:
-            vars(response).pop(name, None)
-        vars(response).update(earlier)
+        if earlier is not None:
+            for name in _COVERED:
+                vars(response).pop(name, None)
+            vars(response).update(earlier)
     except Exception as error:
         fault("tap.closed", error)
 
