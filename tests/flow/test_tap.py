@@ -9,14 +9,14 @@ from tests.support import replies
 from tests.support.either import items, opened
 from tests.support.libraries import KITS
 from tests.support.telemetry import buckets_of, instrumented
-from tests.support.wire import SSE, Reply, Wire
+from tests.support.wire import SSE, Reply, Wire, http_library
 
 
 @pytest.mark.parametrize("size", [1, 64, 1 << 20])
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 async def test_the_last_piece_is_read(asynchronous: bool, size: int) -> None:
     chunks = replies.sse(replies.chat_chunks(usage=replies.OPENAI_USAGE), done=False)
-    kit, wire = KITS["openai"], Wire(Reply(chunks, headers=SSE), library=KITS["openai"].http)
+    kit, wire = KITS["openai"], Wire(Reply(chunks, headers=SSE), library=http_library("openai"))
     asked = {**kit.arguments(True), "stream_options": {"include_usage": True}}
     client: Any = kit.client(wire, asynchronous, {})
     with instrumented("openai") as telemetry:

@@ -10,7 +10,7 @@ from tests.support import replies
 from tests.support.either import items, value
 from tests.support.libraries import KITS
 from tests.support.telemetry import Telemetry, buckets_of, instrumented
-from tests.support.wire import Reply, Wire
+from tests.support.wire import Reply, Wire, http_library
 
 from otel_tokenomics import attribute
 from otel_tokenomics.flow import guard
@@ -62,7 +62,7 @@ def status(batch: dict[str, Any] = BATCH) -> Reply:
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def wired(request: pytest.FixtureRequest) -> tuple[Any, Wire]:
     """A client of either kind, and its wire."""
-    kit, wire = KITS["anthropic"], Wire(library=KITS["anthropic"].http)
+    kit, wire = KITS["anthropic"], Wire(library=http_library("anthropic"))
     return kit.client(wire, request.param, {"base_url": URL}), wire
 
 

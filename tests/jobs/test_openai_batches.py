@@ -12,7 +12,7 @@ from tests.support import replies
 from tests.support.either import items, opened, value
 from tests.support.libraries import KITS
 from tests.support.telemetry import Telemetry, buckets_of, instrumented
-from tests.support.wire import JSON, Reply, Wire
+from tests.support.wire import JSON, Reply, Wire, http_library
 
 from otel_tokenomics import attribute
 from otel_tokenomics.flow import guard
@@ -66,7 +66,7 @@ def file(*results: dict[str, Any]) -> Reply:
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def wired(request: pytest.FixtureRequest) -> tuple[Any, Wire]:
     """A client of either kind, and its wire."""
-    kit, wire = KITS["openai"], Wire(library=KITS["openai"].http)
+    kit, wire = KITS["openai"], Wire(library=http_library("openai"))
     return kit.client(wire, request.param, {"base_url": "https://api.openai.com/v1"}), wire
 
 
