@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -189,3 +190,25 @@ def test_kill_9_and_a_failing_sink_lose_nothing_and_count_nothing_twice(tmp_path
         refused = [request.status for request in sink.requests if request.status != 200]
         assert {429, 503, 0} <= set(refused), "the sink's bad day did not happen"
         assert len(sink.records()) > CALLS * PROCESSES, "what was taken without an answer came again"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_sink_that_is_down_for_minutes_is_given_everything_when_it_comes_back(tmp_path: Path) -> None:
+    with tiers(tmp_path) as flow:
+        back = time.monotonic() + 240
+        flow.sink.judge = lambda _: (200, {}) if time.monotonic() > back else (503, {})
+        for process in [fleet.start(name, CALLS, flow.url) for name in NAMES]:
+            fleet.finish(process)
+        flow.agent.stop(signal.SIGKILL)
+        flow.gateway.stop(signal.SIGKILL)
+        flow.agent.start()
+        flow.gateway.start()
+        everything = fleet.ids(NAMES, CALLS)
+        assert not arrived(flow.sink), "the sink was not down"
+        assert flow.sink.wait(lambda: arrived(flow.sink) >= everything, 600)
+        # The longest pause between two tries, after which metrics too have come.
+        flow.sink.quiet(65, at_most=300)
+        flow.settle()
+        check_records(flow.sink)
+        check_metrics(flow.sink)
