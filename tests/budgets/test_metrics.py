@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 from tests.budgets._calls import ANSWER, COST, House, create, governed
 from tests.budgets._redis import Server
@@ -20,7 +21,8 @@ from tests.ledger._support import record
 from tests.support import witness
 from tests.support.live import Check
 from tests.support.replies import chat, dumps
-from tests.support.wire import Reply
+from tests.support.telemetry import instrumented
+from tests.support.wire import Reply, Wire, http_library
 from tools.semconv.registry import load
 
 from otel_tokenomics import run
@@ -373,3 +375,17 @@ def looked_at(check: Check, house: House, labels: dict[str, set[str]]) -> Iterat
     for log in house.telemetry.log_exporter.get_finished_logs():
         if log.log_record.event_name == name("check"):
             yield from check.log(log.log_record, "otel_tokenomics")
+
+
+def test_a_program_whose_configuration_has_budgets_tells_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tokenomics.toml"
+    path.write_text(f'[store]\nurl = "{sqlite(tmp_path)}"\n{budget("9 requests", name="wired")}')
+    monkeypatch.setenv("OTEL_TOKENOMICS_CONFIG", str(path))
+    wire = Wire(ANSWER, library=http_library("openai"))
+    with instrumented("openai") as telemetry:
+        create(openai.OpenAI(api_key="k", http_client=wire.client()))
+        points = telemetry.metrics()
+    (used,) = points["tokenomics.budget.request.usage"].values()
+    assert used == 1.0

@@ -1,0 +1,66 @@
+"""Programs that share a budget, and what of it arrives behind a real collector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.wire import fleet
+from tests.wire.otelcol import Collector
+from tests.wire.sink import Sink, mapping, total
+
+from otel_tokenomics.telemetry import names
+
+CALLS, PROCESSES = 20, 2
+BUDGETS = """\
+[store]
+url = "sqlite://{path}"
+[[budget]]
+name = "money"
+match = {{ team = "*" }}
+limit = "1000 USD"
+window = "lifetime"
+[[budget]]
+name = "calls"
+limit = "1000 requests"
+window = "lifetime"
+"""
+
+
+def gauges(sink: Sink, name: str) -> list[tuple[dict[str, Any], float]]:
+    """Every point of a gauge that arrived, with its labels."""
+    return [
+        (mapping(point.attributes), point.as_double or float(point.as_int))
+        for message in sink.taken("metrics")
+        for resource in message.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.gauge.data_points
+    ]
+
+
+def test_a_shared_budget_is_told_by_every_process(tmp_path: Path) -> None:
+    config = tmp_path / "tokenomics.toml"
+    config.write_text(BUDGETS.format(path=tmp_path / "budgets.db"))
+    shared = {"OTEL_TOKENOMICS_CONFIG": str(config)}
+    with Sink() as sink:
+        to = {"TOKENOMICS_OTLP_ENDPOINT": sink.url, "TOKENOMICS_INTERVAL": "1s"}
+        with Collector(tmp_path / "queue", "role-laptop", "backend-otlp", settings=to) as collector:
+            url = f"http://127.0.0.1:{collector.grpc}"
+            for process in [fleet.start(f"b{n}", CALLS, url, settings=shared) for n in range(PROCESSES)]:
+                fleet.finish(process)
+        used = gauges(sink, names.METRIC_BUDGET_REQUEST_USAGE)
+        assert max(value for _, value in used) == CALLS * PROCESSES
+        money = gauges(sink, names.METRIC_BUDGET_COST_USAGE)
+        labels, spent = max(money, key=lambda point: point[1])
+        assert labels[names.BUDGET_NAME] == "money"
+        assert (labels[names.TEAM], labels[names.BUDGET_SCOPE]) == ("search", "team")
+        bill = fleet.bill(CALLS, PROCESSES) / 1e12
+        assert spent >= bill
+        # The process that ends last sees what both have spent, and nothing held.
+        assert any(value == pytest.approx(bill, rel=1e-4) for _, value in money)
+        limits = {value for _, value in gauges(sink, names.METRIC_BUDGET_COST_LIMIT)}
+        assert limits == {1000.0}
+        assert total(sink.points(), names.METRIC_BUDGET_DECISIONS) == CALLS * PROCESSES * 2
