@@ -40,6 +40,14 @@ def test_what_an_observed_budget_would_refuse_is_told_with_whom_it_limits(scope:
     assert value not in told.values()
 
 
+def test_a_missing_cap_that_would_be_refused_is_told(tmp_path: Path) -> None:
+    text = '[[budget]]\nname = "b"\nwindow = "day"\nlimit = "9 USD"\nmode = "observe"\n'
+    with governed(f'{text}unbounded_output = "refuse"\n', url(tmp_path)) as house:
+        create(house.client(), cap=None)
+        (told,) = checks(house)
+    assert (told["decision"], told["reason"]) == ("would_deny", "unbounded_output")
+
+
 @pytest.mark.parametrize(("policy", "decision"), [("open", "fail_open"), ("closed", "fail_closed")])
 def test_a_store_that_is_down_is_told(policy: str, decision: str) -> None:
     text = (

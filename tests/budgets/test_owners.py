@@ -156,6 +156,13 @@ def test_what_the_providers_resource_says_is_an_owner_and_a_label(tmp_path: Path
             create(made.client)
 
 
+def test_the_former_name_of_the_environment_counts(tmp_path: Path) -> None:
+    text = f'{LIMIT}limit = "0 USD"\nmatch = {{ environment = "prod" }}\n'
+    with service(text, tmp_path, deployment_environment="prod") as made:
+        with pytest.raises(BudgetExceededError):
+            create(made.client)
+
+
 def test_a_hashed_user_is_a_digest_everywhere_and_its_budget_holds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,6 +133,24 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_plan(tmp_path / "absent.toml")
 
 
+@given(st.text(min_size=1), st.text(min_size=1), st.text(min_size=1), st.text(min_size=1))
+def test_an_account_is_one_users_alone(user: str, tenant: str, other: str, another: str) -> None:
+    (budget,) = plan(BUDGET + 'match = { user = "*", tenant = "*" }').budgets
+    one, two = {"user": user, "tenant": tenant}, {"user": other, "tenant": another}
+    account = budget.account(one)
+    assert (account == budget.account(two)) == (one == two)
+    assert account is not None and not account.endswith("|velocity")
+    assert budget.values(account) == one
+
+
+def test_names_do_not_run_into_one_another() -> None:
+    (budget,) = plan(BUDGET + 'match = { user = "*" }').budgets
+    names = ["x", "x|velocity", "x%7Cvelocity", "x|run:1", "x%"]
+    accounts = [str(budget.account({"user": name})) for name in names]
+    assert len(set(accounts)) == len(names)
+    assert [budget.values(account)["user"] for account in accounts] == names
+
+
 def test_a_budget_of_a_hashed_owner_matches_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWNER_SALT", "0123456789abcdef")
     made = plan(HASHED + BUDGET + 'match = { user = ["anna", "ben"], team = "se*" }')

@@ -12,11 +12,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
+from uuid import UUID
 
 from otel_tokenomics.attribution.frames import Frame, innermost
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
@@ -55,6 +57,8 @@ def current() -> Attribution:
 class attribute(ContextDecorator):
     """Attribute the calls in a block, or in a function that this decorates, to their owners.
 
+    A value is text; whole numbers and UUIDs are written as text.
+
     Args:
         team: the team that owns the spend.
         project: the project that owns the spend.
@@ -79,13 +83,13 @@ class attribute(ContextDecorator):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         self._claim = Attribution(
-            clean(team),
-            clean(project),
-            clean(feature),
-            clean(cost_center),
-            clean(tenant),
-            clean(user),
-            clean(session),
+            _label(team),
+            _label(project),
+            _label(feature),
+            _label(cost_center),
+            _label(tenant),
+            _label(user),
+            _label(session),
             _clean_tags(tags or {}),
         )
 
@@ -175,39 +179,81 @@ def _awaited(block: Any, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _aiterated(block: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    async def aiterated(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+    async def aiterated(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         with block._recreate_cm() as entered:
             steps = function(*args, **kwargs)
-        async with contextlib.aclosing(steps):
+        following = _Following(steps)
+        try:
             while True:
-                with block.resumed(entered):
-                    item = await anext(steps, _END)
-                if item is _END:
+                try:
+                    with block.resumed(entered):
+                        item = await following.step()
+                except StopAsyncIteration:
                     return
-                yield item
+                with following:
+                    following.step = partial(steps.asend, (yield item))
+        finally:
+            with block.resumed(entered):
+                await steps.aclose()
 
     return aiterated
 
 
+class _Following:
+    """The next step of an asynchronous generator: what is sent to it, or what is thrown into it."""
+
+    def __init__(self, steps: AsyncGenerator[Any, Any]) -> None:
+        self._steps = steps
+        self.step: Callable[[], Any] = partial(steps.asend, None)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None or isinstance(error, GeneratorExit):
+            return False
+        self.step = partial(self._steps.athrow, error)
+        return True
+
+
 def _iterated(block: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def iterated(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def iterated(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with block._recreate_cm() as entered:
             steps = function(*args, **kwargs)
-        with contextlib.closing(steps):
-            while True:
-                with block.resumed(entered):
-                    item = next(steps, _END)
-                if item is _END:
-                    return
-                yield item
+        return (yield from _Steps(block, entered, steps))
 
     return iterated
 
 
-_END = object()
+class _Steps(Generator[Any, Any, Any]):
+    """A generator, each step of which is in its block."""
+
+    def __init__(self, block: Any, entered: Any, steps: Generator[Any, Any, Any]) -> None:
+        self._block, self._entered, self._steps = block, entered, steps
+
+    def send(self, value: Any, /) -> Any:
+        with self._block.resumed(self._entered):
+            return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        with self._block.resumed(self._entered):
+            return self._steps.throw(*error)
+
+    def close(self) -> None:
+        with self._block.resumed(self._entered):
+            self._steps.close()
+
+
+def _label(value: object) -> str | None:
+    """A claim as a label. Ids are often numbers: to drop one would take its call from its budget."""
+    if isinstance(value, int | UUID) and not isinstance(value, bool):
+        return clean(str(value))
+    return clean(value)
 
 
 def _clean_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    labels = ((clean(key), clean(value)) for key, value in tags.items())
+    labels = ((clean(key), _label(value)) for key, value in tags.items())
     return {key: value for key, value in labels if key is not None and value is not None}

@@ -78,7 +78,7 @@ class Budget:
         for key, after in zip(self.each, (*self.each[1:], None), strict=False):
             rest = rest.removeprefix(f"|{key}=")
             value, mark, rest = (rest, "", "") if after is None else rest.partition(f"|{after}=")
-            found[key], rest = value, mark + rest
+            found[key], rest = value.replace("%7C", "|").replace("%25", "%"), mark + rest
         return found
 
     def account(self, subject: Mapping[str, str]) -> str | None:
@@ -89,7 +89,8 @@ class Budget:
             if value is None:
                 return None
             if allowed == (EACH,):
-                account += f"|{key}={value}"
+                # A user must not be called so that its account is another one's.
+                account += f"|{key}={value.replace('%', '%25').replace('|', '%7C')}"
             elif not any(fnmatchcase(value, pattern) for pattern in allowed):
                 return None
         return account

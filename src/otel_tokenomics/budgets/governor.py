@@ -239,9 +239,12 @@ class Governor:
         if asked.facts.operation not in GENERATING or output_cap(asked.body or {}) is not None:
             return None
         for part in parts:
-            if part.enforced and part.budget.unbounded_output == "refuse":
+            if part.budget.unbounded_output != "refuse" or part.velocity:
+                continue
+            if part.enforced:
                 why = "it names no output cap, and unbounded_output is refuse: set max_tokens"
                 raise self._error(part, "unbounded_output", why)
+            self._listener.decided(part, "would_deny", "unbounded_output", None)
         if asked.body is None:
             return None  # Nobody can put a cap into what is not in memory: it may take the model's maximum.
         caps = [part.budget.clamp for part in parts if part.enforced and part.budget.clamp is not None]
@@ -330,7 +333,7 @@ class Governor:
         reason: Reason = "velocity" if part.velocity else "limit"
         self._listener.decided(part, "deny", reason, balance)
         refusal = Refusal(
-            budget=part.account,
+            budget=part.account.removesuffix(VELOCITY),
             reason=reason,
             unit=part.unit,
             limit=line.limit,

@@ -35,9 +35,7 @@ from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.pricing import vendors
 from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.telemetry.budgets import BudgetTeller
-
-_LABELS = {"service": "service.name", "environment": "deployment.environment.name"}
-
+from otel_tokenomics.wiring.owners import RESOURCE, label_of
 
 _governors: dict[tuple[Plan, Path], Governor] = {}
 
@@ -108,7 +106,8 @@ def budgets_path(environ: Mapping[str, str]) -> Path:
 
 
 def _labels(resource: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(resource[name]) for key, name in _LABELS.items() if resource.get(name)}
+    told = {key: label_of(resource, key) for key in RESOURCE}
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def _count(text: str) -> int:

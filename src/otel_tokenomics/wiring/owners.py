@@ -32,8 +32,11 @@ _FACTS = {
     "host": "server_address",
 }
 """What rules call a fact of a call, and what it is called here."""
-RESOURCE = {"service": "service.name", "environment": "deployment.environment.name"}
-"""What rules and budgets call an attribute of the resource."""
+RESOURCE = {
+    "service": ("service.name",),
+    "environment": ("deployment.environment.name", "deployment.environment"),
+}
+"""What rules and budgets call an attribute of the resource, by the names that it has or had."""
 
 
 class Owners:
@@ -83,6 +86,13 @@ def resource_of(providers: Mapping[str, Any]) -> Mapping[str, Any]:
     return told
 
 
+def label_of(resource: Mapping[str, Any], key: str) -> str | None:
+    """What a resource says of a key that rules and budgets know, or of any attribute after `resource.`."""
+    names_of = RESOURCE.get(key) or (key.removeprefix(rules.RESOURCE),)
+    value = next((resource[name] for name in names_of if resource.get(name)), None)
+    return None if value is None else clean(str(value))
+
+
 def _said(who: Attribution) -> list[str]:
     """What rules need not find out."""
     if who is UNATTRIBUTED:
@@ -98,8 +108,7 @@ def _from_names(labels: Mapping[str, Any], owners: Collection[str]) -> Attributi
 def _look(key: str, resource: Mapping[str, Any]) -> Callable[[Known], str | None]:
     """How a rule finds what it looks at."""
     if key in RESOURCE or key.startswith(rules.RESOURCE):
-        value = resource.get(RESOURCE.get(key) or key.removeprefix(rules.RESOURCE))
-        text = None if value is None else clean(str(value))
+        text = label_of(resource, key)
         return lambda known: text
     if key in _FACTS:
         name = _FACTS[key]
