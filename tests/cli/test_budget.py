@@ -12,9 +12,12 @@ from otel_tokenomics.budgets.history import Past, forecast, replay
 from otel_tokenomics.budgets.plan import BudgetConfigError, plan_of
 from otel_tokenomics.budgets.protocol import Line
 from otel_tokenomics.budgets.stores.sqlite import SQLiteStore
+from otel_tokenomics.cli import budget as command
 from otel_tokenomics.cli.main import main
 from otel_tokenomics.cli.runs import trees
+from otel_tokenomics.model.attribution import OWNERS
 from otel_tokenomics.model.tables import Document
+from otel_tokenomics.model.usage import TOKEN_COMPONENTS
 
 BUDGETS = """\
 # ours
@@ -129,6 +132,22 @@ def test_a_replay_says_what_would_be_refused() -> None:
     assert (each.calls, each.refused, each.spent, each.unpriced) == (11, 0, 4 * 10**9, 1)
     assert each.accounts == {"each|team=search", "each|team=mail"}
     assert tokens.first_refused == 3 * 3600
+
+
+def test_a_replay_counts_no_claim_and_knows_who_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWNER_SALT", "0123456789abcdef")
+    text = '[personal]\nhash = ["user"]\nsalt_env = "OWNER_SALT"\n[budgets]\ntrust_baggage = ["team"]\n'
+    plan = plan_of(Document.parse(text, Path("t.toml"), BudgetConfigError))
+    recorded: dict[str, Any] = dict.fromkeys(
+        ("provider", "operation", "request_model", "response_model", "service"), "x"
+    )
+    recorded |= dict.fromkeys([*OWNERS, "cost_currency", "cost_femto"]) | {"tags": "{}", "started_ns": 0}
+    recorded |= {f"{part}_tokens": None for part in TOKEN_COMPONENTS}
+    recorded |= {"user": "anna", "tenant": "acme", "team": "search", "claimed": '["tenant", "team"]'}
+    subject = command._call(plan, recorded).subject
+    assert plan.hashed is not None
+    assert (subject["user"], subject["team"]) == (plan.hashed.of("user", "anna"), "search")
+    assert "tenant" not in subject
 
 
 def test_an_even_past_runs_out_when_it_does() -> None:

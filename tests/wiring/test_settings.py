@@ -135,6 +135,23 @@ def test_what_is_personal_is_withheld_until_it_can_be_hashed(write: Write) -> No
         assert len(problems) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "near"),
+    [
+        ('[[budgett]]\nname = "b"', BudgetsError, "(did you mean budget?)"),
+        ("[bugdets]\nmode = 1", BudgetsError, "(did you mean budgets?)"),
+        ("[[owners]]\nmatch = {}", OwnersError, "(did you mean owner?)"),
+        ('[atribution]\nteam = "x"', OwnersError, "(did you mean attribution?)"),
+    ],
+)
+def test_a_table_that_is_nearly_one_of_limits_is_not_passed_over(
+    write: Write, text: str, kind: type[ConfigError], near: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        load(write(text))
+    assert near in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ['[[budget]]\nname = "b', "[budgets]\nmode = enforce"])
 def test_budgets_in_a_file_that_is_not_toml_are_broken_budgets(write: Write, text: str) -> None:
     with pytest.raises(BudgetsError, match="is not TOML"):
@@ -194,7 +211,7 @@ def test_each_owner_may_stand(write: Write, owner: str) -> None:
         ("[colour]", 1, ["colour is not known"]),
         ("colour = 1", 1, ["colour is not known"]),
         ("\n\n[telemetry]\ncompact = []", 4, ["did you mean telemetry.compat?"]),
-        ('[attribution]\ntaem = "x"', 1, ["attribution.taem is not known", "did you mean team?"]),
+        ('[attribution]\nteam = "x"\ntaem = "x"', 3, ["attribution.taem is not known", "did you mean team?"]),
     ],
 )
 def test_an_unknown_key_is_told_with_its_line(write: Write, text: str, line: int, words: list[str]) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from otel_tokenomics.model.attribution import OWNERS, Attribution
 from otel_tokenomics.model.tables import Document, Table, either, nearest
@@ -40,24 +41,28 @@ class Digests:
 
     def of(self, owner: str, value: str) -> str | None:
         """What stands for an owner's value. A digest stands for itself: it came from a process of ours."""
+        digest = self._seen.get((owner, value))
+        if digest is not None:
+            return digest
         if owner not in self.owners or _DIGEST.fullmatch(value):
             return value
         if self.salt is None:
             return None
-        digest = self._seen.get((owner, value))
-        if digest is None:
-            told = f"{owner}\0{value}".encode("utf-8", "surrogatepass")
-            digest = MARK + hmac.new(self.salt, told, "sha256").hexdigest()[:_LENGTH]
-            if len(self._seen) >= _MOST_SEEN:
-                self._seen.clear()
-            self._seen[owner, value] = digest
+        told = f"{owner}\0{value}".encode("utf-8", "surrogatepass")
+        digest = MARK + hmac.new(self.salt, told, "sha256").hexdigest()[:_LENGTH]
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        self._seen[owner, value] = digest
         return digest
 
     def apply(self, who: Attribution) -> Attribution:
         """An attribution that may leave the process."""
-        plain = {owner: getattr(who, owner) for owner in self.owners}
-        changed = {owner: self.of(owner, value) for owner, value in plain.items() if value is not None}
-        return replace(who, **changed) if changed else who  # type: ignore[arg-type]
+        told: dict[str, Any] = {}
+        for owner in self.owners:
+            value = getattr(who, owner)
+            if value is not None:
+                told[owner] = self.of(owner, value)
+        return who.but(told) if told else who
 
     def subject(self, subject: Mapping[str, str]) -> dict[str, str]:
         """What describes a call, with digests in it; what is withheld is not in it."""

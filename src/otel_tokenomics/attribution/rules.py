@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -28,7 +28,6 @@ _MATCHES = (*FACTS, *OWNERS)
 _FURTHER = f'or "{TAG}" and a tag\'s name, or "{RESOURCE}" and a resource attribute\'s'
 _PLACE = re.compile(r"\{([^{}]*)\}")
 _KEY_ID = re.compile(r"(?:sha256:[0-9a-f*?]+|\*|AKIA[A-Z0-9*?]*|ASIA[A-Z0-9*?]*)")
-_MOST_SEEN = 4096
 
 Patterns = tuple[str, ...]
 
@@ -55,19 +54,10 @@ class Rules:
 
     rules: tuple[Rule, ...]
     keys: tuple[str, ...] = ()
-    _seen: dict[Any, Attribution] = field(default_factory=dict, compare=False, repr=False)
 
     def derived(self, values: tuple[str | None, ...], said: tuple[str, ...] = ()) -> Attribution:
         """What the rules make of a call whose `keys` have these values, and which says `said` itself."""
-        key = values, said
-        found = self._seen.get(key)
-        if found is None:
-            if len(self._seen) >= _MOST_SEEN:
-                self._seen.clear()
-            found = self._seen[key] = self._derive(dict(zip(self.keys, values, strict=True)), said)
-        return found
-
-    def _derive(self, subject: dict[str, str | None], said: tuple[str, ...]) -> Attribution:
+        subject = dict(zip(self.keys, values, strict=True))
         made: dict[str, str] = {}
         for rule in self.rules:
             if not rule.applies(subject):

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def run_status(arguments: argparse.Namespace) -> int:
     finally:
         store.close()
     oldest = max(FORECAST_DAYS * 24 * HOUR, *(budget.window.seconds for budget in plan.budgets))
-    past = list(_past(arguments, (now - oldest) * _SECOND, None))
+    past = list(_past(arguments, plan, (now - oldest) * _SECOND, None))
     told = [_status(budget, account, balance, past, now) for budget, account, balance in rows]
     if arguments.json:
         print(json.dumps({"mode": plan.mode, "budgets": told}, ensure_ascii=False))
@@ -90,7 +91,7 @@ def run_simulate(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments)
     since, until = console.period_of(arguments)
     bounds = [None if at is None else int(at.timestamp()) * _SECOND for at in (since, until)]
-    found = replay(plan, _past(arguments, *bounds))
+    found = replay(plan, _past(arguments, plan, *bounds))
     told = []
     for budget in plan.budgets:
         made = found[budget.name]
@@ -218,17 +219,20 @@ def _within(ends: Forecast, resets: int | None) -> dict[str, int | None]:
     }
 
 
-def _past(arguments: argparse.Namespace, since: int | None, until: int | None) -> Iterator[Past]:
+def _past(arguments: argparse.Namespace, plan: Plan, since: int | None, until: int | None) -> Iterator[Past]:
     path = arguments.ledger or ledger_path(os.environ)
     if path is None or not Path(path).expanduser().exists():
         return
     with reading(Path(path).expanduser()) as connection:
         rows = queries.records(connection, queries.Scope(since, until), None)
-        yield from map(_call, rows)
+        yield from map(partial(_call, plan), rows)
 
 
-def _call(row: Mapping[str, Any]) -> Past:
-    subject = {name: row[name] for name in OWNERS if row[name]}
+def _call(plan: Plan, row: Mapping[str, Any]) -> Past:
+    claimed = [name for name in json.loads(row["claimed"] or "[]") if name not in plan.trust_baggage]
+    subject = {name: row[name] for name in OWNERS if row[name] and name not in claimed}
+    if plan.hashed is not None:
+        subject = plan.hashed.subject(subject)
     for key, value in (
         ("provider", row["provider"]),
         ("operation", row["operation"]),

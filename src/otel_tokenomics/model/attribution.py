@@ -27,8 +27,30 @@ class Attribution:
 
     def over(self, below: Attribution) -> Attribution:
         """This attribution, with what it leaves open taken from `below`."""
-        merged = {name: getattr(self, name) or getattr(below, name) for name in OWNERS}
-        return Attribution(**merged, tags={**below.tags, **self.tags})
+        # Written out, since it is done for every call.
+        return Attribution(
+            self.team or below.team,
+            self.project or below.project,
+            self.feature or below.feature,
+            self.cost_center or below.cost_center,
+            self.tenant or below.tenant,
+            self.user or below.user,
+            self.session or below.session,
+            {**below.tags, **self.tags} if below.tags else self.tags,
+        )
+
+    def but(self, told: Mapping[str, str | None]) -> Attribution:
+        """This attribution, with some owners as they are told."""
+        return Attribution(
+            told.get("team", self.team),
+            told.get("project", self.project),
+            told.get("feature", self.feature),
+            told.get("cost_center", self.cost_center),
+            told.get("tenant", self.tenant),
+            told.get("user", self.user),
+            told.get("session", self.session),
+            self.tags,
+        )
 
     @classmethod
     def of(cls, owners: Mapping[str, str | None]) -> Attribution:

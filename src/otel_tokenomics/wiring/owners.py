@@ -15,6 +15,7 @@ from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from otel_tokenomics.attribution import ambient, rules, runs
+from otel_tokenomics.attribution.rules import Rules
 from otel_tokenomics.flow.desk import Credential
 from otel_tokenomics.model.attribution import OWNERS, UNATTRIBUTED, Attribution, Payers
 from otel_tokenomics.model.call import Facts
@@ -22,6 +23,7 @@ from otel_tokenomics.model.text import clean
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.wiring.settings import Settings
 
+_MOST_SEEN = 4096
 Known = tuple[Facts, Credential | None, Attribution]
 _FACTS = {
     "provider": "provider",
@@ -47,6 +49,7 @@ class Owners:
         self._standing = standing.over(_from_names(resource, OWNERS))
         self._rules = settings.owners
         self._look = [] if self._rules is None else [_look(key, resource) for key in self._rules.keys]
+        self._seen: dict[Any, Attribution] = {}
         self._hashed = settings.personal
         self._accepted = OWNERS if settings.baggage is None else settings.baggage.accept
         self._trusted = () if settings.budgets is None else settings.budgets.trust_baggage
@@ -66,13 +69,22 @@ class Owners:
 
     def _charged(self, said: Attribution, facts: Facts, credential: Credential | None) -> Attribution:
         """What is said, over what the rules derive, over what stands; hashed where it is personal."""
-        below = self._standing
-        if self._rules is not None:
-            known = (facts, credential, said.over(below))
-            values = tuple([look(known) for look in self._look])
-            below = self._rules.derived(values, tuple(_said(said))).over(below)
+        below = self._standing if self._rules is None else self._derived(self._rules, said, facts, credential)
         who = below if said is UNATTRIBUTED else said if below == UNATTRIBUTED else said.over(below)
         return who if self._hashed is None else self._hashed.apply(who)
+
+    def _derived(
+        self, rules: Rules, said: Attribution, facts: Facts, credential: Credential | None
+    ) -> Attribution:
+        """What rules derive over what stands, remembered by what they look at."""
+        known = facts, credential, self._standing if said is UNATTRIBUTED else said.over(self._standing)
+        key = tuple([look(known) for look in self._look]), tuple(_said(said))
+        found = self._seen.get(key)
+        if found is None:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            found = self._seen[key] = rules.derived(*key).over(self._standing)
+        return found
 
 
 def resource_of(providers: Mapping[str, Any]) -> Mapping[str, Any]:

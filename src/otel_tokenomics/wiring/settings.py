@@ -290,9 +290,14 @@ class _Document:
     def _parse(self, key: str, value: Any) -> tuple[str, Any, str]:
         where = f"{self.path}, line {self._line(key)}: {key}"
         if key not in _KEYS:
-            raise ConfigError(f"{where} is not known{_nearest(key, tuple(_KEYS))}; known: {', '.join(_KEYS)}")
+            raise _unknown(key, where)
         name, parse = _KEYS[key]
-        return name, parse(value, where), f"{self.path}:{self._line(key)}"
+        if not isinstance(value, dict) or not value:
+            return name, parse(value, where), f"{self.path}:{self._line(key)}"
+        made: dict[str, Any] = {}
+        for inner, entry in value.items():
+            made |= parse({inner: entry}, f"{self.path}, line {self._line(f'{key}.{inner}')}: {key}")
+        return name, made, f"{self.path}:{self._line(key)}"
 
     def _entries(self) -> list[tuple[str, Any]]:
         entries: list[tuple[str, Any]] = []
@@ -320,6 +325,19 @@ class _Document:
             elif inside and bare.split("=")[0].strip().strip("\"'") == (name or table):
                 return number
         return 1
+
+
+def _unknown(key: str, where: str) -> ConfigError:
+    """The error of a key that is not known. A table that is nearly one of limits is taken to be one."""
+    table = key.partition(".")[0]
+    kind = ConfigError
+    if difflib.get_close_matches(table, BUDGET_TABLES, 1):
+        kind = BudgetsError
+    elif difflib.get_close_matches(table, (*OWNER_TABLES, "attribution"), 1):
+        kind = OwnersError
+    known = (*_KEYS, *BUDGET_TABLES, *OWNER_TABLES)
+    near = _nearest(key, known) or _nearest(table, known)
+    return kind(f"{where} is not known{near}; known: {', '.join(known)}")
 
 
 def _either(allowed: tuple[str, ...]) -> str:
