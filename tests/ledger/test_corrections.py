@@ -66,6 +66,10 @@ def test_a_file_of_the_first_version_is_migrated(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TABLE overflows; DROP TABLE corrections;"
+            "ALTER TABLE usage_records DROP COLUMN agent; ALTER TABLE usage_records DROP COLUMN workflow;"
+            "ALTER TABLE usage_records DROP COLUMN step; ALTER TABLE usage_records DROP COLUMN tool;"
+            "ALTER TABLE usage_records DROP COLUMN conversation;"
+            "ALTER TABLE usage_records DROP COLUMN claimed;"
             "ALTER TABLE usage_records DROP COLUMN cost_list_femto;"
             "ALTER TABLE usage_records DROP COLUMN cost_contracted_femto; PRAGMA user_version = 1;"
         )

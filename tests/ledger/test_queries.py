@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from otel_tokenomics.ledger.queries import Missing, Rollup, Scope, Unpriced
 from otel_tokenomics.ledger.store import Ledger, Loss, reading
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.money import FEMTO, unpriced
+from otel_tokenomics.model.place import PLACES, Place
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import MISSING, Usage
 
@@ -96,12 +98,14 @@ def test_groups_the_dearest_first_and_unpriced_last(path: Path) -> None:
 
 def test_every_key_groups(path: Path) -> None:
     owners = {owner: owner for owner in ("team", "project", "feature", "tenant", "user", "session")}
-    known = record(attribution=Attribution.of(owners))
+    places: dict[str, Any] = {name: name for name in PLACES}
+    known = record(attribution=Attribution.of(owners), place=Place(**places))
     Ledger(path).write([row(known, **{"service.name": "shop", "tokenomics.run.id": "r1"})])
     with reading(path) as connection:
         (found,) = queries.rollups(connection, tuple(queries.KEYS), Scope(), utc=True)
     assert found.keys == {
         **owners,
+        **places,
         "provider": "openai",
         "model": "gpt-5.4-mini-2026-03-01",
         "operation": "chat",

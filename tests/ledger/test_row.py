@@ -13,6 +13,7 @@ from tests.ledger._support import STARTED_NS, priced, record
 from otel_tokenomics.ledger.row import COLUMNS, iso, public, row_of
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.money import Line, unpriced
+from otel_tokenomics.model.place import Place
 from otel_tokenomics.model.usage import MISSING, Usage
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.events import attributes
@@ -23,9 +24,15 @@ def as_dict(wire: dict[str, Any], **resource: Any) -> dict[str, Any]:
     return dict(zip(COLUMNS, row, strict=True))
 
 
+PLACE = Place("planner", "triage", "model", "search", "c1", {"run.id": "r1"})
+
+
 def test_records_json() -> None:
     told = record(
-        key="r", attribution=Attribution(team="search", user="u", tags={"ticket": "A-1"}), cost=priced(1_500)
+        key="r",
+        attribution=Attribution(team="search", user="u", tags={"ticket": "A-1"}),
+        place=PLACE,
+        cost=priced(1_500),
     )
     assert public(as_dict(dict(attributes(told)))) == {
         "provider": "openai",
@@ -66,7 +73,8 @@ def test_records_json() -> None:
             "bound": None,
             "assumption": None,
         },
-        "attribution": {"team": "search", "user": "u", "tags": {"ticket": "A-1"}},
+        "attribution": {"team": "search", "user": "u", "tags": {"ticket": "A-1", "run.id": "r1"}},
+        "place": PLACE.names(),
         "attempts": 1,
         "outcome": "success",
         "started_at": "2026-11-01T12:00:00.000000Z",

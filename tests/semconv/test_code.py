@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.ledger._support import priced, record
 from tools.collector import words
-from tools.semconv.constants import owners
+from tools.semconv.constants import owners, places
 from tools.semconv.registry import load
 from tools.semconv.source import SEMCONV
 
@@ -21,6 +21,7 @@ from otel_tokenomics.ledger.row import COLUMNS
 from otel_tokenomics.model.attribution import OWNERS, Attribution
 from otel_tokenomics.model.call import Outcome
 from otel_tokenomics.model.money import CostBound, CostMethod, CostStatus, UnpricedReason, unpriced
+from otel_tokenomics.model.place import PLACES
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import MISSING, Usage, UsageSource
 from otel_tokenomics.telemetry import compat, instruments, names
@@ -79,6 +80,10 @@ def test_owners_are_those_of_an_attribution() -> None:
     assert set(owners(REGISTRY)) == set(OWNERS)
 
 
+def test_places_are_those_of_a_call() -> None:
+    assert set(places(REGISTRY)) == set(PLACES)
+
+
 def test_no_name_is_written_outside_the_module_of_names() -> None:
     """A literal `tokenomics.…` attribute in the code would escape the registry."""
     written = re.compile(r"\"(tokenomics\.[a-z_]+\.[a-z_.]+|gen_ai\.[a-z_.]+)\"")
@@ -125,7 +130,8 @@ def test_every_constant_is_used() -> None:
     made = {Path(str(names.__file__)), Path(str(instruments.__file__))}
     code = "".join(path.read_text("utf-8") for path in SOURCES.rglob("*.py") if path not in made)
     constants = {name for name in vars(names) if name.isupper() and isinstance(getattr(names, name), str)}
-    owned = {name for name in constants if getattr(names, name) in names.OWNER_ATTRIBUTES.values()}
+    tabled = {*names.OWNER_ATTRIBUTES.values(), *names.PLACE_ATTRIBUTES.values()}
+    owned = {name for name in constants if getattr(names, name) in tabled}
     used = set(re.findall(r"\b(?:names\.)?([A-Z][A-Z_]+)\b", code))
     assert constants - owned - used == set()
 

@@ -13,6 +13,7 @@ from tests.support.telemetry import Telemetry, told
 
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.money import CostMethod, Line, UnpricedReason, unpriced
+from otel_tokenomics.model.place import Place
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import Usage, UsageSource
 from otel_tokenomics.telemetry import names
@@ -63,6 +64,17 @@ def test_every_owner() -> None:
         *("a-team", "a-project", "a-feature", "a-center"),
     }
     assert not {names.TENANT, names.USER, names.SESSION} & set(labels)
+
+
+def test_every_place() -> None:
+    where = Place("a-agent", "a-workflow", "a-step", "a-tool", "a-conversation", {"run.id": "r"})
+    made = Made(record(place=where))
+    for name, value in where.names().items():
+        assert made.span[names.PLACE_ATTRIBUTES[name]] == made.event[names.PLACE_ATTRIBUTES[name]] == value
+    assert made.event["tokenomics.tag.run.id"] == "r"
+    (labels,) = made.labels(names.METRIC_ALLOCATION_COST)
+    assert labels[names.AGENT] == "a-agent"
+    assert not {names.WORKFLOW, names.STEP, names.TOOL_NAME, names.CONVERSATION} & set(labels)
 
 
 @pytest.mark.parametrize("reason", get_args(UnpricedReason))

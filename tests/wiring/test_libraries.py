@@ -14,6 +14,7 @@ from tools import coverage
 
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.wiring import instrumentors, raw_http
+from otel_tokenomics.wiring.frameworks import FRAMEWORKS
 from otel_tokenomics.wiring.libraries import LIBRARIES, Library
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -25,6 +26,9 @@ def test_the_entry_points_are_the_rows() -> None:
     assert points == {
         row.entry_point: f"otel_tokenomics.wiring.instrumentors:{row.instrumentor}"
         for row in LIBRARIES.values()
+    } | {
+        row.entry_point: f"otel_tokenomics.wiring.frameworks:{row.instrumentor}"
+        for row in FRAMEWORKS.values()
     } | {raw_http.ENTRY_POINT: "otel_tokenomics.wiring.raw_http:RawHTTPInstrumentor"}
 
 

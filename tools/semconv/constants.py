@@ -44,7 +44,16 @@ def constants(registry: Registry, root: Path = SEMCONV) -> dict[str, list[Consta
 
 def owners(registry: Registry) -> dict[str, Attribute]:
     """The attributes of a call's owners, by the ledger's column, which is the owner's name in Python too."""
-    found = (a for a in registry.attributes.values() if a.about.get("owner") and not a.pending)
+    return _by_column(registry, "owner")
+
+
+def places(registry: Registry) -> dict[str, Attribute]:
+    """The attributes of where a call is made, by the ledger's column, which is its name in Python too."""
+    return _by_column(registry, "place")
+
+
+def _by_column(registry: Registry, kind: str) -> dict[str, Attribute]:
+    found = (a for a in registry.attributes.values() if a.about.get(kind) and not a.pending)
     return {str(attribute.about["column"]): attribute for attribute in found}
 
 

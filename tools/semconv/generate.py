@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from tools.semconv.constants import constants, owners
+from tools.semconv.constants import constants, owners, places
 from tools.semconv.pages import PAGES, page
 from tools.semconv.registry import Registry, load
 from tools.semconv.source import OWN, SEMCONV, manifest
@@ -44,6 +44,7 @@ def names(registry: Registry, semconv: Path) -> str:
         schema_url=manifest(OWN, semconv)["schema_url"],
         constants=known,
         owners={owner: by_value[attribute.key] for owner, attribute in owners(registry).items()},
+        places={place: by_value[attribute.key] for place, attribute in places(registry).items()},
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from otel_tokenomics.attribution import runs
+from otel_tokenomics.attribution import places, runs
 from otel_tokenomics.flow import late
 from otel_tokenomics.flow.billing import Bill, Verdict, possibly_billed
 from otel_tokenomics.flow.contracts import Budgets, Draft, Meter, Teller
@@ -17,6 +17,7 @@ from otel_tokenomics.flow.guard import attempt, fault, guarded
 from otel_tokenomics.model.attribution import NOBODY, Attribution, Payers
 from otel_tokenomics.model.call import Ended, Facts, Outcome, Reading, Responded, Retried
 from otel_tokenomics.model.money import Cost, unpriced
+from otel_tokenomics.model.place import NOWHERE, Place
 from otel_tokenomics.model.record import UsageRecord
 
 Pricer = Callable[[Facts, Reading, int], Cost]
@@ -37,6 +38,7 @@ class Entry:
         "first_chunk_ns",
         "owner",
         "page",
+        "place",
         "possibly_billed",
         "previewed",
         "run",
@@ -52,6 +54,7 @@ class Entry:
         self.started_ns = time.time_ns()
         self.started = time.perf_counter_ns()
         self.page: Any = None
+        self.place = NOWHERE
         self.attempts = 1
         self.possibly_billed = 0
         self.first_chunk_ns: int | None = None
@@ -82,10 +85,12 @@ class Desk:
         who: Who,
         estimator: Estimator | None = None,
         budgets: Budgets | None = None,
+        where: Callable[[], Place] = places.here,
     ) -> None:
         self._price = price
         self._teller = teller
         self._who = who
+        self._where = where
         self._estimator = estimator
         self.budgets = budgets
         self._bill = Bill()
@@ -94,6 +99,7 @@ class Desk:
         """Note the start and the owner of a call, and open its span unless nobody is to be `told` of it."""
         payers = attempt("attribution", partial(self._who, facts, credential), NOBODY)
         entry = Entry(facts, payers.recorded)
+        entry.place = attempt("place", self._where, NOWHERE)
         entry.run = attempt("run", runs.current, None)
         if self.budgets is not None:
             entry.owner = attempt("budgets.owner", partial(self.budgets.owner, payers.trusted), None)
@@ -242,6 +248,7 @@ class Desk:
             started_ns=entry.started_ns,
             duration_ns=duration,
             attribution=entry.attribution,
+            place=entry.place,
             outcome=_outcome(error, entry.status_code),
             error_type=_error_type(error, entry.status_code),
             status_code=entry.status_code,

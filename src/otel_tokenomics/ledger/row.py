@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from otel_tokenomics.model.attribution import OWNERS
 from otel_tokenomics.model.money import FEMTO, as_double, decimal_string
+from otel_tokenomics.model.place import PLACES
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
 from otel_tokenomics.telemetry import names
 
@@ -53,6 +54,7 @@ _TEXTS: Final = {
     "error_type": names.ERROR_TYPE,
     "server_address": names.SERVER_ADDRESS,
     **names.OWNER_ATTRIBUTES,
+    **names.PLACE_ATTRIBUTES,
 }
 _INTEGERS: Final = {
     "stream": names.REQUEST_STREAM,
@@ -126,6 +128,7 @@ def public(row: Mapping[str, Any]) -> dict[str, object]:
         "usage_source": row["usage_source"],
         "cost": _public_cost(row),
         "attribution": _public_attribution(row),
+        "place": {name: row[name] for name in PLACES if row[name] is not None},
         "attempts": row["attempts"],
         "outcome": row["outcome"],
         "started_at": iso(row["started_ns"]),

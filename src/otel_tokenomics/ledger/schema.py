@@ -78,7 +78,15 @@ _V5 = """
 ALTER TABLE usage_records ADD COLUMN claimed TEXT
 """
 
-MIGRATIONS = (_V1, _V2, _V3, _V4, _V5)
+_V6 = """
+ALTER TABLE usage_records ADD COLUMN agent TEXT;
+ALTER TABLE usage_records ADD COLUMN workflow TEXT;
+ALTER TABLE usage_records ADD COLUMN step TEXT;
+ALTER TABLE usage_records ADD COLUMN tool TEXT;
+ALTER TABLE usage_records ADD COLUMN conversation TEXT
+"""
+
+MIGRATIONS = (_V1, _V2, _V3, _V4, _V5, _V6)
 """Statement scripts: number N brings a file from version N to N + 1."""
 
 VERSION = len(MIGRATIONS)

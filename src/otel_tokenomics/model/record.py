@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.call import Facts, Outcome, Reading
 from otel_tokenomics.model.money import Cost
+from otel_tokenomics.model.place import NOWHERE, Place
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class UsageRecord:
     started_ns: int
     duration_ns: int | None
     attribution: Attribution = UNATTRIBUTED
+    place: Place = NOWHERE
     outcome: Outcome = "success"
     error_type: str | None = None
     status_code: int | None = None

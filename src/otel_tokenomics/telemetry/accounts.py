@@ -57,16 +57,17 @@ class Owner(NamedTuple):
     project: str | None
     feature: str | None
     cost_center: str | None
+    agent: str | None
     provider: str
     currency: str
 
     def coarser(self) -> Owner:
         """The team alone."""
-        return self._replace(project=OTHER, feature=OTHER, cost_center=OTHER)
+        return self._replace(project=OTHER, feature=OTHER, cost_center=OTHER, agent=OTHER)
 
     def coarsest(self) -> Owner:
         """Without its owners."""
-        return Owner(OTHER, OTHER, OTHER, OTHER, self.provider, self.currency)
+        return Owner(OTHER, OTHER, OTHER, OTHER, OTHER, self.provider, self.currency)
 
 
 class CostRow(NamedTuple):
@@ -220,11 +221,11 @@ class Accounts:
 
     def _owner(self, record: UsageRecord) -> Owner:
         who = record.attribution
-        claimed = (who.team, who.project, who.feature, who.cost_center)
-        team, project, feature, center = (
+        claimed = (who.team, who.project, who.feature, who.cost_center, record.place.agent)
+        team, project, feature, center, agent = (
             known.admit(value) for known, value in zip(self._owner_values, claimed, strict=True)
         )
-        return Owner(team, project, feature, center, record.facts.provider, record.cost.currency)
+        return Owner(team, project, feature, center, agent, record.facts.provider, record.cost.currency)
 
     def _add_usage(self, key: Key, record: UsageRecord) -> int:
         """Add what was used; how many tokens that is."""
@@ -260,7 +261,7 @@ class Accounts:
             self._cost.add(CostRow(key, "request", "unknown", *how), cost.amount_femto)
 
 
-_OWNER_NAMES = (names.TEAM, names.PROJECT, names.FEATURE, names.COST_CENTER)
+_OWNER_NAMES = (names.TEAM, names.PROJECT, names.FEATURE, names.COST_CENTER, names.AGENT)
 _DETAILED = (
     names.METRIC_TOOL_REQUESTS,
     names.METRIC_UNPRICED,

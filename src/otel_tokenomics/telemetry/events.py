@@ -17,6 +17,7 @@ from opentelemetry.util.types import AttributeValue
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost, Line, as_double, decimal_string
+from otel_tokenomics.model.place import NOWHERE, Place
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS, Usage, together
 from otel_tokenomics.telemetry import names, outbox
@@ -45,6 +46,9 @@ _ASKED: Final = (
     names.ATTEMPT_OUTCOME,
     names.ERROR_TYPE,
     *names.OWNER_ATTRIBUTES.values(),
+    names.AGENT,
+    names.WORKFLOW,
+    names.CONVERSATION,
     names.RECORD_KEY,
 )
 """What one asks a log store for. The SDK checks every attribute of an event at a microsecond each, so
@@ -102,7 +106,7 @@ def attributes(record: UsageRecord) -> dict[str, AttributeValue]:
     record's identity and its money come last.
     """
     known: dict[str, AttributeValue] = {}
-    _put_attribution(known, record.attribution)
+    _put_attribution(known, record.attribution, record.place)
     _put_usage(known, record.reading.usage)
     _put_call(known, record)
     _put_facts(known, record.facts, record.reading)
@@ -114,9 +118,14 @@ def attributes(record: UsageRecord) -> dict[str, AttributeValue]:
     return known
 
 
-def _put_attribution(known: dict[str, AttributeValue], attribution: Attribution) -> None:
+def _put_attribution(known: dict[str, AttributeValue], attribution: Attribution, place: Place) -> None:
     for tag, value in attribution.tags.items():
         known[names.TAG + tag] = value
+    if place is not NOWHERE:
+        for tag, value in place.tags.items():
+            known[names.TAG + tag] = value
+        for name, value in place.names().items():
+            known[names.PLACE_ATTRIBUTES[name]] = value
     for owner, claimed in attribution.owners().items():
         known[names.OWNER_ATTRIBUTES[owner]] = claimed
     if attribution.claimed:

@@ -251,6 +251,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
         "The same money by owner.",
         frozenset(
             {
+                names.AGENT,
                 names.COST_CENTER,
                 names.COST_CURRENCY,
                 names.FEATURE,
@@ -263,7 +264,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     names.METRIC_ALLOCATION_TOKENS: Instrument(
         "{token}",
         "Input and output tokens by owner.",
-        frozenset({names.COST_CENTER, names.FEATURE, names.PROJECT, names.PROVIDER, names.TEAM}),
+        frozenset({names.AGENT, names.COST_CENTER, names.FEATURE, names.PROJECT, names.PROVIDER, names.TEAM}),
     ),
     names.METRIC_BUDGET_COST_LIMIT: Instrument(
         "{currency_unit}",
@@ -387,11 +388,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
             }
         ),
     ),
-    names.METRIC_RECORDS_LOST: Instrument(
-        "{record}",
-        "Usage records that no ledger took.",
-        frozenset(),
-    ),
+    names.METRIC_RECORDS_LOST: Instrument("{record}", "Usage records that no ledger took.", frozenset()),
     names.METRIC_OVERFLOWS: Instrument(
         "{operation}",
         "Operations that lost a value to a bound on cardinality.",

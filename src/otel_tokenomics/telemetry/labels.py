@@ -8,6 +8,7 @@ from opentelemetry.util.types import AttributeValue
 
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost, as_double
+from otel_tokenomics.model.place import NOWHERE
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS, Usage, together
 from otel_tokenomics.telemetry import names
@@ -96,13 +97,20 @@ def record_labels(record: UsageRecord) -> Labels:
         _put_service(labels, record.facts.provider, reading)
         if record.attempts > 1:
             labels[names.ATTEMPT_COUNT] = record.attempts
-        for owner, value in record.attribution.owners().items():
-            labels[names.OWNER_ATTRIBUTES[owner]] = value
-        if record.attribution.claimed:
-            labels[names.CLAIMED] = record.attribution.claimed
+        _put_who_and_where(labels, record)
     if record.possibly_billed:
         labels[names.ATTEMPTS_POSSIBLY_BILLED] = record.possibly_billed
     return labels
+
+
+def _put_who_and_where(labels: Labels, record: UsageRecord) -> None:
+    for owner, value in record.attribution.owners().items():
+        labels[names.OWNER_ATTRIBUTES[owner]] = value
+    if record.attribution.claimed:
+        labels[names.CLAIMED] = record.attribution.claimed
+    if record.place is not NOWHERE:
+        for name, value in record.place.names().items():
+            labels[names.PLACE_ATTRIBUTES[name]] = value
 
 
 def _put_service(labels: Labels, provider: str, reading: Reading) -> None:

@@ -237,6 +237,8 @@ def _owner_labels(owner: Owner) -> Labels:
     for name in ALLOCATION_OWNERS:
         if (value := getattr(owner, name)) is not None:
             labels[names.OWNER_ATTRIBUTES[name]] = value
+    if owner.agent is not None:
+        labels[names.AGENT] = owner.agent
     return labels
 
 

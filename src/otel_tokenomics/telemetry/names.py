@@ -23,6 +23,12 @@ RESPONSE_ID: Final = "gen_ai.response.id"
 """The response's own identifier."""
 TOOL_NAME: Final = "gen_ai.tool.name"
 """The name of a tool."""
+AGENT: Final = "gen_ai.agent.name"
+"""The agent's name, as the application gives it."""
+WORKFLOW: Final = "gen_ai.workflow.name"
+"""The workflow's name; of low cardinality."""
+CONVERSATION: Final = "gen_ai.conversation.id"
+"""The conversation that a call belongs to; never invented."""
 REQUEST_STREAM: Final = "gen_ai.request.stream"
 """Whether the response was asked for as a stream."""
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
@@ -91,6 +97,8 @@ TENANT: Final = "tokenomics.tenant.id"
 """The customer that was served."""
 CLAIMED: Final = "tokenomics.allocation.claimed"
 """The owners that are only what whoever sent the request claims, in W3C baggage, or that follow from it."""
+STEP: Final = "tokenomics.step.name"
+"""The step of a workflow that the call was made in, such as a node of a graph."""
 TAG: Final = "tokenomics.tag."
 """A further label of allocation, `<key>` being its name."""
 ATTEMPT_COUNT: Final = "tokenomics.attempt.count"
@@ -204,6 +212,14 @@ OWNER_ATTRIBUTES: Final = {
     "tenant": TENANT,
 }
 """The attribute of each owner of a call."""
+PLACE_ATTRIBUTES: Final = {
+    "tool": TOOL_NAME,
+    "agent": AGENT,
+    "workflow": WORKFLOW,
+    "conversation": CONVERSATION,
+    "step": STEP,
+}
+"""The attributes that say where a call is made, by the name of the place."""
 
 USAGE_RECORDED: Final = "tokenomics.usage.recorded"
 """The usage record: one billed response, with everything that is known of its cost."""

@@ -14,7 +14,7 @@ from opentelemetry import metrics as api_metrics
 from opentelemetry import trace
 from opentelemetry._logs import get_logger_provider
 
-from otel_tokenomics.attribution import ambient, runs
+from otel_tokenomics.attribution import ambient, places, runs
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
@@ -22,6 +22,7 @@ from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.pricing.installed import current
 from otel_tokenomics.pricing.price import price
+from otel_tokenomics.telemetry import ancestry
 from otel_tokenomics.telemetry.events import UsageEvents
 from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
@@ -109,7 +110,11 @@ def desk_of(settings: Settings, providers: Mapping[str, Any]) -> Desk:
     estimator = None if settings.estimate == "off" else Estimator(settings.estimate)
     pricer = pricer_of(settings.prices)
     resource = resource_of(providers)
-    desk = Desk(pricer, teller, Owners(settings, resource), estimator)
+    tracers = providers.get("tracer_provider")
+    if tracers is not None:
+        ancestry.watch(tracers)
+    where = places.here if tracers is not None else ancestry.here
+    desk = Desk(pricer, teller, Owners(settings, resource), estimator, where=where)
     further = settings, providers.get("logger_provider"), metrics, resource
     govern = partial(_govern, weakref.ref(desk), *further)
     if settings.budgets is not None or runs.ENVIRONMENT in os.environ:

@@ -1,0 +1,1 @@
+"""Frameworks above the client libraries: which agent, workflow, step and tool a call is made in."""
