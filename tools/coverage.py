@@ -25,6 +25,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "coverage.md"
 _SEAMS = {
     "stainless": "its base client's `request` and `_process_response`",
     "http": "what sends in httpx, httpx2, requests and aiohttp, by its `User-Agent`",
+    "claude_agent": "`Query.receive_messages`: the results of its command line, once for each model",
     "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
 }
 _HEAD = """# Which client libraries are covered

@@ -26,7 +26,7 @@ def reported_femto(provider: str, usage: Mapping[str, Any]) -> int | None:
     return None if find is None else find(usage)
 
 
-def _usd(value: object) -> int | None:
+def usd_femto(value: object) -> int | None:
     """An amount in USD as JSON has it: its shortest decimal is what the vendor wrote."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_USD:
         return None
@@ -41,16 +41,16 @@ def _ticks(usage: Mapping[str, Any]) -> int | None:
 
 def _total(usage: Mapping[str, Any]) -> int | None:
     cost = usage.get("cost")
-    return _usd(cost.get("total_cost")) if isinstance(cost, dict) else None
+    return usd_femto(cost.get("total_cost")) if isinstance(cost, dict) else None
 
 
 def _credits(usage: Mapping[str, Any]) -> int | None:
     """What was charged, and with a key of one's own what the provider behind the router charges as well."""
-    charged = _usd(usage.get("cost"))
+    charged = usd_femto(usage.get("cost"))
     if usage.get("is_byok") is not True:
         return charged
     details = usage.get("cost_details")
-    upstream = _usd(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    upstream = usd_femto(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
     return None if charged is None or upstream is None else charged + upstream
 
 
@@ -59,5 +59,5 @@ _FIELDS: Mapping[str, Callable[[Mapping[str, Any]], int | None]] = {
     "x_ai": _ticks,
     "x-ai": _ticks,
     "perplexity": _total,
-    "deepinfra": lambda usage: _usd(usage.get("estimated_cost")),
+    "deepinfra": lambda usage: usd_femto(usage.get("estimated_cost")),
 }

@@ -48,11 +48,11 @@ class Entry:
         "ticket",
     )
 
-    def __init__(self, facts: Facts, attribution: Attribution) -> None:
+    def __init__(self, facts: Facts, attribution: Attribution, ago_ns: int = 0) -> None:
         self.facts = facts
         self.attribution = attribution
-        self.started_ns = time.time_ns()
-        self.started = time.perf_counter_ns()
+        self.started_ns = time.time_ns() - ago_ns
+        self.started = time.perf_counter_ns() - ago_ns
         self.page: Any = None
         self.place = NOWHERE
         self.attempts = 1
@@ -95,10 +95,15 @@ class Desk:
         self.budgets = budgets
         self._bill = Bill()
 
-    def admit(self, facts: Facts, credential: Credential | None = None, told: bool = True) -> Entry:
-        """Note the start and the owner of a call, and open its span unless nobody is to be `told` of it."""
+    def admit(
+        self, facts: Facts, credential: Credential | None = None, told: bool = True, ago_ns: int = 0
+    ) -> Entry:
+        """Note the start and the owner of a call, and open its span unless nobody is to be `told` of it.
+
+        `ago_ns`: it began so many nanoseconds ago.
+        """
         payers = attempt("attribution", partial(self._who, facts, credential), NOBODY)
-        entry = Entry(facts, payers.recorded)
+        entry = Entry(facts, payers.recorded, ago_ns)
         entry.place = attempt("place", self._where, NOWHERE)
         entry.run = attempt("run", runs.current, None)
         if self.budgets is not None:

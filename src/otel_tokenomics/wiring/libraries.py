@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless", "http", "botocore"]
+Kind = Literal["stainless", "http", "botocore", "claude_agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,21 @@ _BOTOCORE = Library(
         Point("botocore.endpoint", "Endpoint", ("_needs_retry",), "lost attempts are not counted"),
     ),
 )
+_CLAUDE_AGENT = Library(
+    "claude-agent-sdk",
+    "ClaudeAgentInstrumentor",
+    "claude_agent:ClaudeAgent",
+    "claude_agent_sdk._internal.query",
+    "claude_agent",
+    (
+        Point(
+            "claude_agent_sdk._internal.query",
+            "Query",
+            ("receive_messages",),
+            "its results are not recorded",
+        ),
+    ),
+)
 _ROWS = (
     _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI"),
     _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
@@ -135,6 +150,7 @@ _ROWS = (
         "huggingface_hub.inference._client",
     ),
     _BOTOCORE,
+    _CLAUDE_AGENT,
 )
 LIBRARIES: Final[Mapping[str, Library]] = {row.distribution: row for row in _ROWS}
 """Every covered client library, by the name of its distribution."""
