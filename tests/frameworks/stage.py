@@ -58,7 +58,7 @@ class Scene:
     framework: str
     name: str
     modules: tuple[str, ...]
-    play: Callable[[Stage], Any]
+    play: Callable[[Any], Any]
     places: tuple[Mapping[str, str], ...]
 
     def __str__(self) -> str:

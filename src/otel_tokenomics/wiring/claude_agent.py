@@ -14,7 +14,7 @@ from typing import Any
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_tokenomics.adapters.claude_agent import Answer, Share, Totals
-from otel_tokenomics.attribution import frames
+from otel_tokenomics.attribution import places
 from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
@@ -73,11 +73,11 @@ class Seam(stainless.Seam):
         facts = adapter.facts(query, share, False)
         if facts is None:
             return
-        frame = frames.begin(conversation=share.session)
+        frame = places.begin(conversation=share.session)
         try:
             entry = desk.admit(facts, ago_ns=share.duration_ns)
         finally:
-            frames.end(frame)
+            places.end(frame)
         call = Call(desk, entry, adapter.meter(query, share, facts), share)
         call.responded(Answer(), False, 0)
         call.end()

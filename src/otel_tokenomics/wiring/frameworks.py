@@ -74,6 +74,27 @@ _ROWS = (
         "pydantic_ai.agent",
         "`Agent.iter`, which every way to run an agent goes through, and the execution of tools",
     ),
+    Framework(
+        "llama-index-core",
+        "LlamaIndexInstrumentor",
+        "llama_index:LlamaIndex",
+        "llama_index_instrumentation",
+        "a span handler of its own instrumentation",
+    ),
+    Framework(
+        "crewai",
+        "CrewAIInstrumentor",
+        "crewai:CrewAI",
+        "crewai.crew",
+        "the methods that run crews, tasks, agents and tools",
+    ),
+    Framework(
+        "dspy",
+        "DSPyInstrumentor",
+        "dspy:DSPy",
+        "dspy",
+        "calls of modules and of tools",
+    ),
 )
 FRAMEWORKS: Final[Mapping[str, Framework]] = {row.distribution: row for row in _ROWS}
 """Every framework that is hooked into, by the name of its distribution."""
