@@ -37,7 +37,7 @@ from tests.bench import prices
 from tests.bench.startup import startup
 from tests.bench.workload import CHUNKS, LIBRARIES, Timed, calls
 
-from otel_tokenomics.telemetry.metrics import fold
+from otel_tokenomics.flow import late
 from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
 
 CALLS_A_TURN = 100
@@ -94,7 +94,7 @@ class Variant(AbstractContextManager[None]):
         for kind in (OpenAIInstrumentor, AnthropicInstrumentor):
             kind().uninstrument()
         began = time.thread_time_ns()
-        fold()
+        late.catch_up()
         self.folded.append((time.thread_time_ns() - began) / 1e3 / OF_A_TURN)
 
 

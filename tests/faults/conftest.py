@@ -11,7 +11,6 @@ from tests.support.libraries import KITS, installed
 
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.telemetry.accounts import ACCOUNTS
-from otel_tokenomics.telemetry.metrics import fold
 from otel_tokenomics.wiring import assembly
 
 
@@ -30,7 +29,7 @@ def empty_books() -> None:
 
     Emptied before a test, for what one leaves is read for the convention after its end.
     """
-    fold()
+    late.catch_up()
     ACCOUNTS.reset()
     assembly._metrics_of.cache_clear()
     # What is alive now is none of the test's: its own collections pass over it.

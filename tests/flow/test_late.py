@@ -119,6 +119,89 @@ def test_starting_twice_starts_one_thread() -> None:
     assert [each.name for each in threading.enumerate()].count("tokenomics-late") == 1
 
 
+def test_what_is_put_off_is_done_in_order_when_somebody_asks() -> None:
+    done: list[int] = []
+    for n in range(10):
+        late.put_off(lambda n=n: done.append(n))  # type: ignore[misc]
+    assert done == []
+    late.catch_up()
+    assert done == list(range(10))
+
+
+def test_a_failing_job_that_was_put_off_does_not_stop_the_others() -> None:
+    done: list[int] = []
+    late.put_off(fail)
+    late.put_off(lambda: done.append(1))
+    late.catch_up()
+    assert done == [1]
+
+
+def test_what_is_put_off_briefly_is_done_by_itself() -> None:
+    done = threading.Event()
+    late.put_off(done.set, briefly=True)
+    assert done.wait(10)
+
+
+def test_what_is_put_off_by_a_job_is_done_with_it() -> None:
+    done: list[str] = []
+    late.put_off(lambda: late.put_off(lambda: done.append("inner")))
+    late.catch_up()
+    assert done == ["inner"]
+
+
+def test_many_that_wait_are_done_without_being_asked_for() -> None:
+    done = threading.Event()
+    for _ in range(late.MANY - 1):
+        late.put_off(lambda: None)
+    late.put_off(done.set)
+    assert done.wait(10)
+
+
+def test_callers_help_when_the_late_thread_does_not_keep_up() -> None:
+    release, done = held(), []
+    for n in range(late._MOST):
+        late.put_off(lambda n=n: done.append(n))  # type: ignore[misc]
+    assert done == list(range(late._MOST))
+    release()
+
+
+def test_without_another_thread_it_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    done: list[int] = []
+    monkeypatch.setattr(late, "_worker", late._Worker())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    late.put_off(lambda: done.append(1), briefly=True)
+    assert done == [1]
+
+
+def test_who_asks_waits_for_what_another_thread_is_doing() -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        begun.set()
+        assert go_on.wait(10)
+        done.append("slow")
+
+    late.put_off(slow)
+    other = threading.Thread(target=late.catch_up)
+    other.start()
+    assert begun.wait(10)
+    timer = threading.Timer(0.05, go_on.set)
+    timer.start()
+    late.catch_up()
+    assert done == ["slow"]
+    other.join(10)
+
+
+def test_a_drain_does_what_was_put_off() -> None:
+    done: list[int] = []
+    late.put_off(lambda: done.append(1))
+    assert late.drain(10)
+    assert done == [1]
+
+
 def test_farewells_run_once_each_even_if_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     monkeypatch.setattr(late._worker, "farewells", [])

@@ -58,6 +58,7 @@ class Read:
 
     told: Reading
     veils: bool = False
+    keeps: bool = True
     complete: bool = field(default=True)
 
     def reading(self) -> Reading:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from tests.ledger._support import priced, record
 
+from otel_tokenomics.flow import late
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.money import FEMTO, unpriced
 from otel_tokenomics.model.record import UsageRecord
@@ -32,8 +33,8 @@ Point = tuple[Mapping[str, Any], float]
 
 @pytest.fixture
 def accounts(monkeypatch: pytest.MonkeyPatch) -> Accounts:
-    """Totals of this test alone; what calls of earlier tests left waiting is folded in before."""
-    room.fold()
+    """Totals of this test alone; what calls of earlier tests left waiting is told before."""
+    late.catch_up()
     fresh = Accounts()
     monkeypatch.setattr(room, "ACCOUNTS", fresh)
     return fresh
@@ -50,7 +51,7 @@ class Told:
 
     def points(self) -> dict[str, list[Point]]:
         """The points of each metric: attributes and value, or sum of a histogram."""
-        room.fold()
+        late.catch_up()
         data = self._reader.get_metrics_data()
         found: dict[str, list[Point]] = {}
         for resource in data.resource_metrics if data else ():
@@ -194,8 +195,8 @@ def test_a_collection_waits_for_what_another_thread_folds_in(
         add(one)
 
     monkeypatch.setattr(accounts, "add", slow)
-    told.metrics.record(of_model(1), None)
-    folder = threading.Thread(target=room.fold)
+    late.put_off(lambda: told.metrics.record(of_model(1), None))
+    folder = threading.Thread(target=late.catch_up)
     folder.start()
     assert begun.wait(10)
     collected: list[dict[str, list[Point]]] = []

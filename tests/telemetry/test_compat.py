@@ -16,7 +16,7 @@ from tests.support.telemetry import Telemetry
 from otel_tokenomics.model.money import Line, unpriced
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.telemetry.compat import ALIASES, KEYS
-from otel_tokenomics.telemetry.metrics import Metrics, fold
+from otel_tokenomics.telemetry.metrics import Metrics
 from otel_tokenomics.telemetry.spans import Spans
 from otel_tokenomics.wiring.settings import COMPATS
 
@@ -122,7 +122,6 @@ def distributions(*, legacy: bool) -> dict[str, Any]:
     reader = InMemoryMetricReader()
     metrics = Metrics(MeterProvider([reader], shutdown_on_exit=False), legacy)
     metrics.record(paid(), None)
-    fold()
     data = reader.get_metrics_data()
     assert data is not None
     found = data.resource_metrics[0].scope_metrics[0].metrics

@@ -26,6 +26,7 @@ class LinesMeter:
     """Reads the lines of one response, whole or as they arrive. Only what carries usage is parsed."""
 
     veils = False
+    keeps = True
     complete = False
     """Never: another line may follow."""
 
@@ -127,6 +128,11 @@ class WorkMeter(StainlessMeter):
         self, options: Any, facts: Facts, created: bool, learn: Callable[[Mapping[str, Any]], None] | None
     ) -> None:
         super().__init__(_Work(created, learn), options, facts)
+
+    def respond(self, word: Responded) -> None:
+        """Read the body at once: what is learnt of it tells what the next request is."""
+        super().respond(word)
+        self._conclude()
 
     def parts(self) -> tuple[Part, ...]:
         """None: what it bills is in its results."""

@@ -104,6 +104,8 @@ def _operation(request: Request, model: str) -> str:
 class BedrockMeter:
     """Reads one response: what botocore parsed, a body that the application reads, or a stream's events."""
 
+    keeps = False
+
     __slots__ = ("_answer", "_converses", "_facts", "_kept", "_pieces", "_request", "_size", "_told", "veils")
 
     def __init__(self, request: Request, facts: Facts) -> None:

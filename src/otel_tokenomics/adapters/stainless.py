@@ -20,6 +20,7 @@ from otel_tokenomics.model.usage import MISSING, Usage
 
 _MOST_BODY = 1 << 20
 _MOST_KEPT = 256 << 10
+_MOST_UNREAD = 64 << 10
 _LARGE_EMBEDDINGS = 16 << 10
 _HEAD = 8
 """Pieces of a stream among which its first event is, which names the response and the model."""
@@ -108,6 +109,8 @@ class Dialect(Protocol):
 class StainlessMeter:
     """Reads one response in a dialect. Holds the request, never the response."""
 
+    keeps = True
+
     __slots__ = (
         "_body",
         "_dialect",
@@ -118,6 +121,7 @@ class StainlessMeter:
         "_options",
         "_request",
         "_told",
+        "_unread",
         "_whole",
         "veils",
     )
@@ -131,6 +135,7 @@ class StainlessMeter:
         self._request: Any = None
         self._lines: UsageLines | UsageFrames | None = None
         self._body: bytearray | None = None
+        self._unread: bytes | None = None
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._whole: Mapping[str, Any] | None = None
@@ -151,12 +156,14 @@ class StainlessMeter:
         return _with_body(request, {**body, given or cap_of(self._facts): tokens})
 
     def respond(self, word: Responded) -> None:
-        """Read the body, or make ready for it."""
+        """Make ready for the body. One that is there is read when somebody asks, unless it is large."""
         response = word.response
         self._request = getattr(response, "request", None)
         self._options = None
         if not word.body_follows:
-            self._read(response.content)
+            self._unread = response.content
+            if len(self._unread) > _MOST_UNREAD:
+                self._conclude()
             return
         kind = str(response.headers.get("content-type") or "").lower()
         if "json" in kind and "stream" not in kind:
@@ -192,6 +199,8 @@ class StainlessMeter:
     @property
     def complete(self) -> bool:
         """Whether the final usage has been read."""
+        if self._unread is not None:
+            self._conclude()
         return self._told.final
 
     def reading(self) -> Reading:
@@ -222,7 +231,10 @@ class StainlessMeter:
 
     def _conclude(self) -> None:
         """At the end: read a body that followed, or the beginning of a stream without usage."""
-        if self._body is not None:
+        if self._unread is not None:
+            unread, self._unread = self._unread, None
+            self._read(unread)
+        elif self._body is not None:
             body, self._body = bytes(self._body), None
             self._read(body)
         lines = self._lines

@@ -32,6 +32,8 @@ class Meter(Protocol):
     """Reads one response of one provider, as far as it gets."""
 
     veils: bool
+    keeps: bool
+    """Whether what it reads is its own, so that `reading` may be asked after the application went on."""
 
     def request_body(self) -> Mapping[str, Any] | None:
         """The request's body, before it is sent; only plain values of it are looked at."""
@@ -165,6 +167,9 @@ class Teller(Protocol):
 
     def annotate(self, page: Any, record: UsageRecord) -> None:
         """The usage is known while a span that is not ours still records."""
+
+    def waits(self, page: Any) -> bool:
+        """Whether nobody could tell if the call were closed a moment later."""
 
     def close(self, page: Any, record: UsageRecord, ended_ns: int) -> None:
         """The call is over: end the span, and account for the record if it was billed."""

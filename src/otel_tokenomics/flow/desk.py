@@ -150,10 +150,21 @@ class Desk:
             duration = time.perf_counter_ns() - entry.started
             if ending.collected or late.collecting():
                 late.submit(partial(self._settle, entry, meter, ending, duration))
+            elif ending.error is None and meter.keeps and self._waits(entry):
+                late.put_off(partial(self._settle, entry, meter, ending, duration), briefly=True)
             else:
+                if entry.facts.billing == "polled":
+                    # Who started the work may be waiting to be remembered.
+                    late.catch_up()
                 self._settle(entry, meter, ending, duration)
         except Exception as error:
             fault("desk.settle", error)
+
+    def _waits(self, entry: Entry) -> bool:
+        """Whether nobody asks what the call cost when it returns: no budget, no run, no span."""
+        if self.budgets is not None or entry.run is not None:
+            return False
+        return attempt("teller.waits", partial(self._teller.waits, entry.page), False)
 
     def open(self, entry: Entry) -> None:
         """Open the span of a call that was admitted without one."""

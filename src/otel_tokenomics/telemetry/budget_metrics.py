@@ -14,11 +14,12 @@ from opentelemetry.metrics import Observation
 
 from otel_tokenomics.budgets.amounts import NANO
 from otel_tokenomics.budgets.ticket import Part, Step
+from otel_tokenomics.flow import late
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.budget_accounts import BUDGETS, AccountRow, BudgetRow, Stand
 from otel_tokenomics.telemetry.instruments import ALLOCATION_OWNERS
 from otel_tokenomics.telemetry.labels import Labels
-from otel_tokenomics.telemetry.metrics import Metrics, Observe, further_overflows, later
+from otel_tokenomics.telemetry.metrics import Metrics, Observe, further_overflows
 
 _DOWN = {names.ERROR_TYPE: "StoreDownError"}
 
@@ -36,20 +37,20 @@ class BudgetMetrics:
 
     def decided(self, part: Part, decision: str, reason: str) -> None:
         """A call was let through, or not."""
-        later(partial(BUDGETS.decide, part, decision, reason))
+        late.put_off(partial(BUDGETS.decide, part, decision, reason))
 
     def settled(self, part: Part, held: int, spent: int) -> None:
         """A call cost so much of what was held for it. What cost nothing was given back, and is no error."""
         if spent and part.unit in self._errors and not part.velocity:
-            later(partial(self._settled, part, held, spent))
+            late.put_off(partial(self._settled, part, held, spent))
 
     def stored(self, step: Step, seconds: float, answered: bool) -> None:
         """A step of the store took so long."""
-        later(partial(self._stored, step, seconds, answered))
+        late.put_off(partial(self._stored, step, seconds, answered))
 
     def expired(self, holds: int) -> None:
         """So many holds were over."""
-        later(partial(BUDGETS.expire, holds))
+        late.put_off(partial(BUDGETS.expire, holds))
 
     def _settled(self, part: Part, held: int, spent: int) -> None:
         row = BUDGETS.row(part)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
-from opentelemetry._logs import LoggerProvider, LogRecord, NoOpLogger, SeverityNumber, get_logger
+from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 from opentelemetry.util.types import AttributeValue
@@ -21,6 +21,7 @@ from otel_tokenomics.model.place import NOWHERE, Place
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS, Usage, together
 from otel_tokenomics.telemetry import names, outbox
+from otel_tokenomics.telemetry.handover import Handover
 from otel_tokenomics.telemetry.labels import region_of
 from otel_tokenomics.version import __version__
 
@@ -67,15 +68,21 @@ class UsageEvents:
     def __init__(self, logger_provider: LoggerProvider | None = None) -> None:
         self._logger = get_logger(SCOPE, __version__, logger_provider, names.SCHEMA_URL)
         self._source = next(_sources)
+        self._handover = Handover(self._logger)
+
+    def may_wait(self) -> bool:
+        """Whether a record may be emitted a moment later: see `handover`."""
+        return self._handover.may_wait()
 
     def emit(self, record: UsageRecord, context: Context | None = None) -> None:
         """Emit `record` under the span in `context`; without one, under the span the record names."""
-        if type(getattr(self._logger, "_logger", self._logger)) is NoOpLogger:
+        if self._handover.reaches_nobody:
             return
         told = attributes(record)
         asked = {name: told.pop(name) for name in _ASKED if name in told}
         event = LogRecord(
             timestamp=record.started_ns,
+            observed_timestamp=None if record.duration_ns is None else record.started_ns + record.duration_ns,
             context=context or _context_of(record),
             severity_text="INFO",
             severity_number=SeverityNumber.INFO,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import weakref
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -21,7 +19,6 @@ from opentelemetry.metrics import (
 )
 
 from otel_tokenomics.flow import guard, late
-from otel_tokenomics.flow.guard import guarded
 from otel_tokenomics.model.money import as_double
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS
@@ -30,11 +27,6 @@ from otel_tokenomics.telemetry.accounts import ACCOUNTS, Distribution, Key, Owne
 from otel_tokenomics.telemetry.instruments import ALLOCATION_OWNERS, INSTRUMENTS
 from otel_tokenomics.telemetry.labels import Labels, cost_source, operation_of
 from otel_tokenomics.version import __version__
-
-_MANY = 256
-
-_folding = threading.RLock()
-_waiting: deque[Callable[[], None]] = deque()
 
 Observe = Callable[[], Iterable[Observation]]
 NOTHING: Final[Mapping[str, Observe]] = {}
@@ -65,8 +57,20 @@ class Metrics:
         Metrics._publishing = weakref.ref(self)
 
     def record(self, record: UsageRecord, context: Context | None) -> None:
-        """Take note of one call. It is folded in when metrics are collected, or when many wait."""
-        later(partial(self.fold, record, context))
+        """Record the distributions of one call, and add it to the totals if it was, or may be, billed.
+
+        Off the callers' path: it is put off until metrics are collected, or many calls wait.
+        """
+        if record.billed or record.possibly_billed:
+            ACCOUNTS.add(record)
+        labels = self._labels_of(record)
+        failed = self._labels_of(record, record.error_type) if record.error_type else labels
+        if record.duration_ns is not None:
+            self._duration.record(record.duration_ns / 1e9, failed, context)
+        if record.first_chunk_ns is not None and record.facts.stream:
+            self._first_chunk.record(record.first_chunk_ns / 1e9, labels, context)
+        if record.billed and record.facts.billing != "free":
+            self._record_usage(record, labels, context)
 
     def histogram(self, name: str) -> Histogram:
         """The instrument of a distribution."""
@@ -85,19 +89,6 @@ class Metrics:
                 about = INSTRUMENTS[name]
                 create(name, [self._callback(made[name])], about.unit, about.brief)
             self._observed |= made.keys()
-
-    def fold(self, record: UsageRecord, context: Context | None) -> None:
-        """Record the distributions of one call, and add it to the totals if it was, or may be, billed."""
-        if record.billed or record.possibly_billed:
-            ACCOUNTS.add(record)
-        labels = self._labels_of(record)
-        failed = self._labels_of(record, record.error_type) if record.error_type else labels
-        if record.duration_ns is not None:
-            self._duration.record(record.duration_ns / 1e9, failed, context)
-        if record.first_chunk_ns is not None and record.facts.stream:
-            self._first_chunk.record(record.first_chunk_ns / 1e9, labels, context)
-        if record.billed and record.facts.billing != "free":
-            self._record_usage(record, labels, context)
 
     def _record_usage(self, record: UsageRecord, labels: Labels, context: Context | None) -> None:
         usage, cost = record.reading.usage, record.cost
@@ -129,40 +120,17 @@ class Metrics:
         mine = weakref.ref(self)
 
         def callback(options: CallbackOptions) -> Iterable[Observation]:
-            fold()
+            # The SDK reads the histograms after this, so that a collection sees every call that ended before.
+            late.catch_up()
             current = Metrics._publishing
             return list(observe()) if current is not None and current() is mine() else []
 
         return callback
 
 
-def later(job: Callable[[], None]) -> None:
-    """Do this when metrics are collected, or when many wait: never on the caller's path."""
-    _waiting.append(job)
-    if len(_waiting) >= _MANY:
-        late.start()
-        late.submit(fold)
-
-
-def fold() -> None:
-    """Fold everything that waits into histograms and totals, off the callers' path.
-
-    Runs in a collection's callbacks, which the SDK calls before it reads the histograms, so that a
-    collection sees every call that ended before it: also one that another thread is folding in just now.
-    """
-    while True:
-        with _folding:
-            try:
-                job = _waiting.popleft()
-            except IndexError:
-                return
-            with guarded("metrics.fold"):
-                job()
-
-
 def overflows() -> dict[str, int]:
     """How many operations so far show `_OTHER` for a value, by the label or metric that was full."""
-    fold()
+    late.catch_up()
     found = Counter(ACCOUNTS.overflows())
     for more in further_overflows:
         found.update(more())
@@ -292,12 +260,3 @@ _OBSERVED: Final[Mapping[str, Observe]] = {
     names.METRIC_RECORDS_LOST: _lost,
     names.METRIC_OVERFLOWS: _overflows,
 }
-
-
-def _after_fork_in_child() -> None:
-    global _folding
-    _folding = threading.RLock()
-    _waiting.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -100,6 +100,10 @@ class Spans:
         elif self._mode != "annotate":
             self._start(page)
 
+    def silent(self, page: Page) -> bool:
+        """Whether there is a span, and nothing is to be written on it: it is not sampled."""
+        return page.span is not None and not page.span.is_recording()
+
     def annotate(self, page: Page, record: UsageRecord) -> None:
         """Add what the foreign span does not say itself, while it records."""
         span = page.span

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from opentelemetry import context as contexts
+from opentelemetry.context import Context
 
-from otel_tokenomics.flow.guard import fault
+from otel_tokenomics.flow import late
+from otel_tokenomics.flow.guard import attempt, fault
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.telemetry.events import UsageEvents
@@ -42,8 +45,13 @@ class OpenTelemetryTeller:
         """Write on a foreign span while it records."""
         self._spans.annotate(page, record)
 
+    def waits(self, page: Page | None) -> bool:
+        """Whether nobody could tell if a call were told a moment later: its span is not recorded."""
+        return page is not None and self._spans.silent(page) and self._events.may_wait()
+
     def close(self, page: Page | None, record: UsageRecord, ended_ns: int) -> None:
-        """Tell the whole record. Three tellings: the failure of one does not touch the others."""
+        """Tell the whole record: the span now, the rest when it may be. The failure of one does not touch
+        the others."""
         context = None
         if page is not None:
             context = page.context
@@ -51,12 +59,28 @@ class OpenTelemetryTeller:
                 self._spans.close(page, record, ended_ns)
             except Exception as error:
                 fault("span", error)
+        if context is None:
+            context = contexts.get_current()
+        emits = record.billed or record.possibly_billed
+        if emits and attempt("handover", self._events.may_wait, False):
+            late.put_off(partial(self._tell, record, context), briefly=True)
+            return
+        late.put_off(partial(self._count, record, context))
+        if emits:
+            self._emit(record, context)
+
+    def _tell(self, record: UsageRecord, context: Context) -> None:
+        self._count(record, context)
+        self._emit(record, context)
+
+    def _count(self, record: UsageRecord, context: Context) -> None:
         try:
             self._metrics.record(record, context)
         except Exception as error:
             fault("metrics", error)
-        if record.billed or record.possibly_billed:
-            try:
-                self._events.emit(record, context)
-            except Exception as error:
-                fault("event", error)
+
+    def _emit(self, record: UsageRecord, context: Context) -> None:
+        try:
+            self._events.emit(record, context)
+        except Exception as error:
+            fault("event", error)
