@@ -6,7 +6,7 @@ tokenizer takes longer than a caller may wait. `SimpleQueue.put` may be called f
 
 What every call leaves to be told is put off, which costs the caller an append, and done in one go: a moment
 later, when many wait, or before anybody flushes, collects or exits. One after another the same work takes
-half the time that it takes within a call, where the processor's caches hold the client library's code.
+less time than within a call, where the processor's caches hold the client library's code.
 """
 
 from __future__ import annotations
