@@ -142,11 +142,17 @@ def test_what_is_put_off_briefly_is_done_by_itself() -> None:
     assert done.wait(10)
 
 
-def test_what_is_put_off_by_a_job_is_done_with_it() -> None:
+def test_what_a_job_puts_off_is_done_before_the_job_after_it() -> None:
     done: list[str] = []
-    late.put_off(lambda: late.put_off(lambda: done.append("inner")))
+
+    def outer() -> None:
+        late.put_off(lambda: done.append("inner"))
+        done.append("outer")
+
+    late.put_off(outer)
+    late.put_off(lambda: done.append("next"))
     late.catch_up()
-    assert done == ["inner"]
+    assert done == ["inner", "outer", "next"]
 
 
 def test_many_that_wait_are_done_without_being_asked_for() -> None:

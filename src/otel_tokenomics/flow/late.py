@@ -45,6 +45,8 @@ class _Worker:
         self.put_off: deque[Job] = deque()
         self.due: float | None = None
         self.catching_up = threading.RLock()
+        self.by: int | None = None
+        """The thread that is catching up."""
 
     def run(self) -> None:
         while True:
@@ -111,9 +113,14 @@ def soon(job: Job) -> None:
 def put_off(job: Job, briefly: bool = False) -> None:
     """Do `job` when somebody asks for it, or when many wait; with `briefly` at the latest a moment later.
 
-    On the caller's path: an append, and once in a moment the waking of the late thread.
+    On the caller's path: an append, and once in a moment the waking of the late thread. What a job that was
+    put off puts off itself is done now: all is told in the order of the calls.
     """
     worker = _worker
+    if worker.by == threading.get_ident():
+        with guarded("late.put_off"):
+            job()
+        return
     worker.put_off.append(job)
     if briefly and worker.due is None:
         worker.due = time.monotonic() + MOMENT
@@ -136,8 +143,12 @@ def catch_up() -> None:
                 job = worker.put_off.popleft()
             except IndexError:
                 return
-            with guarded("late.put_off"):
-                job()
+            before, worker.by = worker.by, threading.get_ident()
+            try:
+                with guarded("late.put_off"):
+                    job()
+            finally:
+                worker.by = before
 
 
 def _wake(job: Job) -> None:
