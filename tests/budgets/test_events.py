@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 from tests.budgets._calls import House, create, governed
+from tests.budgets._redis import Server
 
 from otel_tokenomics import run
+from otel_tokenomics.budgets.amounts import Amount
+from otel_tokenomics.budgets.budget import Budget
 from otel_tokenomics.budgets.errors import BudgetExceededError
+from otel_tokenomics.budgets.ticket import Part
+from otel_tokenomics.budgets.windows import Window
 from otel_tokenomics.model.attribution import Attribution
 
 OWNER = Attribution(
@@ -69,3 +74,39 @@ def test_a_budget_of_each_run_is_told_as_that(tmp_path: Path) -> None:
         create(house.client())
         (told,) = checks(house)
     assert (told["scope"], told["period"]) == ("agent_run", "run")
+
+
+def told(house: House) -> list[str]:
+    return [check["decision"] for check in checks(house)]
+
+
+def test_a_soft_threshold_is_told_once_in_a_window(tmp_path: Path) -> None:
+    text = 'warn_at = [0.2, 0.5]\nlimit = "10 requests"\n'
+    with governed(f'[[budget]]\nname = "b"\nwindow = "lifetime"\n{text}', url(tmp_path)) as house:
+        for _ in range(8):
+            create(house.client())
+        assert told(house) == ["warn", "warn"]
+
+
+def test_a_rolling_budget_tells_a_threshold_once_while_it_rolls(tmp_path: Path) -> None:
+    text = 'warn_at = [0.1]\nlimit = "1_000 requests"\nwindow = "rolling 1h"\n'
+    with governed(f'[[budget]]\nname = "b"\n{text}', url(tmp_path)) as house:
+        part = Part(
+            Budget("b", Amount("request", 10), Window("rolling", 3600), warn_at=(100_000,)), "b", True
+        )
+        governor = house.gate.governor
+        warned = []
+        for now in (7200, 7260, 10_700, 10_800, 10_860):
+            governor.lines((part,), None, now)
+            warned.append(governor._warns(part, 5))
+        assert warned == [True, False, False, True, False]
+
+
+def test_a_threshold_is_told_of_what_a_lease_borrows(redis_server: Server) -> None:
+    text = 'warn_at = [0.3]\nlimit = "100 requests"\nwindow = "lifetime"\n'
+    with governed(f'lease = "10%"\n[[budget]]\nname = "leased"\n{text}', redis_server.url) as house:
+        for number in range(40):
+            create(house.client())
+            if number == 15:
+                assert told(house) == []
+        assert told(house) == ["warn"]

@@ -14,7 +14,8 @@ from tools.semconv.source import OWN, SEMCONV, manifest
 ROOT = SEMCONV.parent
 NAMES = "src/otel_tokenomics/telemetry/names.py"
 INSTRUMENTS = "src/otel_tokenomics/telemetry/instruments.py"
-_WIDTH = 110
+LABEL_SETS = "src/otel_tokenomics/telemetry/label_sets.py"
+_WIDTH, _INDENT = 110, 9
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -26,6 +27,7 @@ def files(root: Path = ROOT) -> dict[Path, str]:
     return {
         root / NAMES: names(registry, semconv),
         root / INSTRUMENTS: instruments(registry, semconv),
+        root / LABEL_SETS: label_sets(registry, semconv),
         **{root / path: page(text, registry, semconv) for path, text in texts.items()},
     }
 
@@ -50,6 +52,18 @@ def names(registry: Registry, semconv: Path) -> str:
 
 def instruments(registry: Registry, semconv: Path) -> str:
     """The module of metrics. A label that is pending, or that only others set, is not among those allowed."""
+    metrics = _metrics(registry, semconv)
+    _share(metrics)
+    allocation = [owner for owner, attribute in owners(registry).items() if attribute.tier == "M2"]
+    return _render("instruments.py.j2", metrics=metrics, allocation=allocation, fitted=_fitted)
+
+
+def label_sets(registry: Registry, semconv: Path) -> str:
+    """The module of sets of labels."""
+    return _render("label_sets.py.j2", shared=_share(_metrics(registry, semconv)), fitted=_fitted)
+
+
+def _metrics(registry: Registry, semconv: Path) -> list[dict[str, Any]]:
     known = constants(registry, semconv)
     labels = {constant.value: constant.name for constant in known["attributes"]}
     metrics = []
@@ -60,31 +74,32 @@ def instruments(registry: Registry, semconv: Path) -> str:
         )
         about = {"constant": constant.name, "unit": metric.unit, "brief": metric.brief, "labels": allowed}
         metrics.append({**about, "bounds": metric.about.get("bounds")})
-    shared = _share(metrics)
-    allocation = [owner for owner, attribute in owners(registry).items() if attribute.tier == "M2"]
-    return _render("instruments.py.j2", metrics=metrics, shared=shared, allocation=allocation, fitted=_fitted)
+    return metrics
 
 
 def _share(metrics: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The labels that several metrics have, by a name after the first of these, which each of them gets."""
+    """The labels that several metrics have, or that are many, by a name after the first of these.
+
+    Each of them is given that name, in its module.
+    """
     shared: dict[str, list[str]] = {}
     for metric in metrics:
         alike = [other for other in metrics if other["labels"] == metric["labels"]]
-        name = f"{alike[0]['constant'].replace('METRIC_', '_LABELS_OF_')}"
-        metric["shared"] = name if len(alike) > 1 and metric["labels"] else None
-        if metric["shared"]:
+        name = alike[0]["constant"].replace("METRIC_", "OF_")
+        apart = metric["labels"] and (len(alike) > 1 or "\n" in _fitted(metric["labels"]))
+        metric["shared"] = f"label_sets.{name}" if apart else None
+        if apart:
             shared[name] = metric["labels"]
     return shared
 
 
-def _fitted(before: str, labels: list[str], indent: int, after: str) -> str:
+def _fitted(labels: list[str], before: str = "") -> str:
     """A set of labels as ruff writes it: in one line if it fits, else one label a line."""
     words = [f"names.{label}" for label in labels]
-    line = f"{before}frozenset({{{', '.join(words)}}}){after}"
-    if indent + len(line) <= _WIDTH:
-        return " " * indent + line
-    lines = [f"{before}frozenset(", "    {", *(f"        {word}," for word in words), "    }", f"){after}"]
-    return "\n".join(" " * indent + one for one in lines)
+    line = f"{before}frozenset({{{', '.join(words)}}})"
+    if len(line) + _INDENT <= _WIDTH:
+        return line
+    return "\n".join([f"{before}frozenset(", "    {", *(f"        {word}," for word in words), "    }", ")"])
 
 
 def _holds(path: Path, text: str) -> bool:

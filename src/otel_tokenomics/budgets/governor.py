@@ -305,11 +305,15 @@ class Governor:
                 self._listener.decided(part, "allow", None, balance)
 
     def _warns(self, part: Part, total: int) -> bool:
-        """Whether a threshold is passed for the first time that this process sees."""
+        """Whether a threshold is passed for the first time that this process sees in this window."""
         warns = False
+        start = self._slots[part.window].start
+        if part.window.kind == "rolling":
+            # Its slots are parts of a window: it is told once in the time that a window lasts.
+            start -= start % part.window.seconds
         for threshold in part.budget.warn_at:
             if total * 1_000_000 >= threshold * part.limit:
-                key = (part.account, self._slots[part.budget.window].start, threshold)
+                key = (part.account, start, threshold)
                 warns = warns or key not in self._warned
                 if len(self._warned) >= _MOST_MATCHES:
                     self._warned.clear()
