@@ -143,11 +143,12 @@ class BudgetAccounts:
                 self._see(part)
             self._overflow.count()
 
-    def decide(self, part: Part, decision: Decision, reason: str) -> None:
-        """Count one decision."""
+    def decide(self, part: Part, decision: Decision, reason: str, watched: Watched | None) -> None:
+        """Count one decision. Its account is told of if it is one of those that are `watched` now."""
         with self._lock:
             self._decisions.add(DecisionRow(self.row(part), decision, reason), 1)
-            self._see(part)
+            if watched is self._watched:
+                self._see(part)
             self._overflow.count()
 
     def overshoot(self, row: BudgetRow, quantity: int) -> None:

@@ -16,7 +16,7 @@ from otel_tokenomics.budgets.amounts import NANO
 from otel_tokenomics.budgets.ticket import Part, Step
 from otel_tokenomics.flow import late
 from otel_tokenomics.telemetry import names
-from otel_tokenomics.telemetry.budget_accounts import BUDGETS, AccountRow, BudgetRow, Stand
+from otel_tokenomics.telemetry.budget_accounts import BUDGETS, AccountRow, BudgetRow, Stand, Watched
 from otel_tokenomics.telemetry.instruments import ALLOCATION_OWNERS
 from otel_tokenomics.telemetry.labels import Labels
 from otel_tokenomics.telemetry.metrics import Metrics, Observe, further_overflows
@@ -29,15 +29,21 @@ class BudgetMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         metrics.observe(_COUNTERS, _GAUGES)
+        self._watched: Watched | None = None
         self._errors = {
             "cost": metrics.histogram(names.METRIC_BUDGET_COST_ERROR),
             "token": metrics.histogram(names.METRIC_BUDGET_TOKENS_ERROR),
         }
         self._durations = metrics.histogram(names.METRIC_BUDGET_STORE_DURATION)
 
+    def watch(self, watched: Watched) -> None:
+        """From now on the gauges tell how these accounts stand."""
+        self._watched = watched
+        BUDGETS.watch(watched)
+
     def decided(self, part: Part, decision: str, reason: str) -> None:
         """A call was let through, or not."""
-        late.put_off(partial(BUDGETS.decide, part, decision, reason))
+        late.put_off(partial(BUDGETS.decide, part, decision, reason, self._watched))
 
     def settled(self, part: Part, held: int, spent: int) -> None:
         """A call cost so much of what was held for it. What cost nothing was given back, and is no error."""

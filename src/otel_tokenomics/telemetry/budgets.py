@@ -13,7 +13,7 @@ from otel_tokenomics.budgets.protocol import Balance
 from otel_tokenomics.budgets.ticket import Part, Step
 from otel_tokenomics.flow.guard import guarded
 from otel_tokenomics.telemetry import names
-from otel_tokenomics.telemetry.budget_accounts import BUDGETS, Watched, scope_of
+from otel_tokenomics.telemetry.budget_accounts import Watched, scope_of
 from otel_tokenomics.telemetry.budget_metrics import BudgetMetrics
 from otel_tokenomics.telemetry.events import SCOPE
 from otel_tokenomics.telemetry.metrics import Metrics
@@ -31,7 +31,7 @@ class BudgetTeller:
 
     def watch(self, watched: Watched) -> None:
         """From now on the gauges tell how these accounts stand."""
-        BUDGETS.watch(watched)
+        self._metrics.watch(watched)
 
     def decided(self, part: Part, decision: str, reason: Reason | None, balance: Balance | None) -> None:
         """Count it, and emit whatever is not a plain `allow`."""
