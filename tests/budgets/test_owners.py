@@ -16,6 +16,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from tests.budgets._calls import ANSWER, create
+from tests.faults.test_injector import Injector
 from tests.support.telemetry import Telemetry
 from tests.support.wire import Wire, http_library
 
@@ -260,3 +261,21 @@ def test_a_limit_holds_everybody_while_it_cannot_be_read_who_pays(
     assert caught.value.reason == "configuration"
     assert "t.toml" in str(caught.value)
     assert "every call is refused" in caplog.text
+
+
+# An exception thrown at a generator that is being finalised can only be printed, by the interpreter.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_every_step_of_who_pays_may_fail_and_the_call_is_made(tmp_path: Path) -> None:
+    text = f'{HASH}[baggage]\nsend = ["team"]\n[[owner]]\n'
+    text += 'match = { key = "sha256:*", tenant = "acme" }\nset = { team = "found", project = "{model}" }\n'
+    with service(text, tmp_path) as made, carried(tenant="acme"), attribute(user="anna"):
+        guard.set_strict(False)
+        for _ in range(2):
+            with Injector() as counter:
+                assert create(made.client).id == "chatcmpl-1"
+        steps = set()
+        for at in range(1, counter.entries + 1):
+            with Injector(at) as injector:
+                assert create(made.client).id == "chatcmpl-1", injector.where
+            steps.add(injector.where.partition(":")[0])
+    assert {"/wiring/owners.py", "/wiring/carrying.py", "/adapters/keys.py"} <= steps
