@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
 from collections.abc import Iterator
 from itertools import count
@@ -220,10 +221,43 @@ def test_a_request_without_a_cap_may_be_refused(url: str) -> None:
 def test_a_request_may_be_given_a_cap(url: str, more: str, limit: str) -> None:
     with governed(named(limit, more), url) as house:
         create(house.client(), cap=None)
-        import json
-
         cap = json.loads(house.wire.requests[0].content)["max_completion_tokens"]
         assert cap == 64 if "clamp" in more else 2000 < cap < 3000
+
+
+@pytest.mark.parametrize("more", ["fit = true", 'unbounded_output = "clamp:900"'])
+def test_a_cap_is_for_each_of_several_answers(url: str, more: str) -> None:
+    with governed(named("0.0300 USD", more), url) as house:
+        create(house.client(), cap=None, n=3)
+        cap = json.loads(house.wire.requests[0].content)["max_completion_tokens"]
+    assert 3 * cap * 10_000 <= 30_000_000
+    assert cap > 800
+
+
+def test_a_cap_is_not_lowered_below_what_may_be_thought(url: str) -> None:
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 4000}}
+    with governed(named("0.0300 USD", "fit = true"), url) as house, pytest.raises(BudgetExceededError):
+        create(house.client(), cap=5000, extra_body=thinking)
+    assert house.wire.calls == 0
+
+
+@pytest.mark.parametrize("extra", [{"max_tokens": 90_000}, {"n": 900}, {"model": "gpt-4-32k"}])
+def test_an_extra_body_is_what_is_billed(url: str, extra: dict[str, Any]) -> None:
+    with governed(named("0.0040 USD"), url) as house:
+        create(house.client())
+        with pytest.raises(BudgetExceededError):
+            create(house.client(), extra_body=extra)
+        assert house.wire.calls == 1
+
+
+def test_a_cap_is_put_where_the_extra_body_has_one(url: str) -> None:
+    with governed(named("0.0300 USD", "fit = true"), url) as house:
+        extra = {"max_tokens": 90_000}
+        create(house.client(), cap=None, extra_body=extra)
+        sent = json.loads(house.wire.requests[0].content)
+    assert 2000 < sent["max_tokens"] < 3000
+    assert "max_completion_tokens" not in sent
+    assert extra == {"max_tokens": 90_000}
 
 
 def test_without_a_cap_the_models_most_output_is_held(url: str) -> None:

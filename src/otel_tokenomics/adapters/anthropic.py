@@ -25,6 +25,7 @@ from otel_tokenomics.adapters.stainless import (
     facts_of,
     usage_or_missing,
 )
+from otel_tokenomics.adapters.stainless_body import body_of
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage, of_model
@@ -55,7 +56,7 @@ class Anthropic:
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        facts = facts_of("anthropic", route, self._endpoints.of(client), options.json_data, stream)
+        facts = facts_of("anthropic", route, self._endpoints.of(client), body_of(options), stream)
         facts.self_traced = _traces_itself(client, options)
         return facts
 

@@ -22,6 +22,7 @@ from otel_tokenomics.adapters.stainless import (
     StainlessMeter,
     facts_of,
 )
+from otel_tokenomics.adapters.stainless_body import body_of
 from otel_tokenomics.model.call import Facts
 
 _CHAT = (
@@ -53,7 +54,7 @@ class _Compatible:
         route = self.routes.find(options.method, options.url)
         if route is None:
             return None
-        return facts_of(self.flavor, route, self._endpoints.of(client), options.json_data, stream)
+        return facts_of(self.flavor, route, self._endpoints.of(client), body_of(options), stream)
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter of the vendor's responses."""

@@ -25,6 +25,7 @@ from otel_tokenomics.adapters.stainless import (
     facts_of,
     may_ask_for_usage,
 )
+from otel_tokenomics.adapters.stainless_body import body_of
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage, of_model
@@ -76,16 +77,16 @@ class OpenAI:
         route = _ROUTES.find(options.method, options.url)
         if route is None:
             return None
-        facts = facts_of("openai", route, self._endpoints.of(client), options.json_data, stream)
+        facts = facts_of("openai", route, self._endpoints.of(client), body_of(options), stream)
         if route.operation == "image_generation":
-            facts.unit = unit_of_images(options.json_data)
+            facts.unit = unit_of_images(body_of(options))
         return facts
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter | LinesMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
         if facts.billing == "several":
             return self._batches.meter(DIALECT, options, facts)
-        asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, options.json_data)
+        asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, body_of(options))
         return StainlessMeter(DIALECT, options, facts, include_usage=asks)
 
     def _endpoint(self, client: Any, host: str | None) -> Endpoint:

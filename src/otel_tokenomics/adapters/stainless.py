@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from otel_tokenomics.adapters.sse import UsageFrames, UsageLines, events
+from otel_tokenomics.adapters.stainless_body import body_of, with_body, with_cap
 from otel_tokenomics.flow.contracts import Draft
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
 from otel_tokenomics.model.text import clean
@@ -146,14 +147,12 @@ class StainlessMeter:
 
     def request_body(self) -> Mapping[str, Any] | None:
         """The body of the request, if it is an object."""
-        body = getattr(self._options, "json_data", None)
+        body = body_of(self._options)
         return body if isinstance(body, dict) else None
 
     def capped(self, request: Any, tokens: int) -> Any:
         """A copy of the options with this output cap, under the name that the endpoint knows."""
-        body = request.json_data
-        given = next((key for key in _OUTPUT_CAPS if isinstance(body.get(key), int)), None)
-        return _with_body(request, {**body, given or cap_of(self._facts): tokens})
+        return with_cap(request, cap_of(self._facts), tokens)
 
     def respond(self, word: Responded) -> None:
         """Make ready for the body. One that is there is read when somebody asks, unless it is large."""
@@ -298,16 +297,7 @@ def _asking_for_usage(options: Any) -> Any:
     body = options.json_data
     asked = body.get("stream_options")
     wanted = {**asked, "include_usage": True} if isinstance(asked, dict) else {"include_usage": True}
-    return _with_body(options, {**body, "stream_options": wanted})
-
-
-def _with_body(options: Any, body: dict[str, Any]) -> Any:
-    duplicate = options.copy() if not hasattr(options, "model_copy") else options.model_copy()
-    duplicate.json_data = body
-    return duplicate
-
-
-_OUTPUT_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+    return with_body(options, {**body, "stream_options": wanted})
 
 
 def cap_of(facts: Facts) -> str:

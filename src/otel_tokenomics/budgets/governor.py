@@ -16,7 +16,7 @@ from otel_tokenomics.budgets.protocol import UNLIMITED, Answer, Balance, Line, S
 from otel_tokenomics.budgets.suggest import Suggest, fitted_output
 from otel_tokenomics.budgets.ticket import Listener, Part, Silence, Spent, Ticket
 from otel_tokenomics.budgets.windows import Slot
-from otel_tokenomics.budgets.worst import GENERATING, Asked, Count, Estimate, Need, output_cap
+from otel_tokenomics.budgets.worst import GENERATING, Asked, Count, Estimate, Need, choices, output_cap
 from otel_tokenomics.model.attribution import Attribution
 
 _MOST_MATCHES = 4096
@@ -142,7 +142,7 @@ class Governor:
             if not answer.granted:
                 less = fitted_output(self._estimate, asked, parts, need, lines, answer)
                 if less is not None:
-                    need, cap = less, less.output_tokens
+                    need, cap = less, less.output_tokens // choices(asked.body or {})
                     lines, answer = self._reserve(hold, parts, need)
         except StoreDownError:
             return self._without_store(asked, parts, need, cap)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from otel_tokenomics.budgets.protocol import UNLIMITED, Answer, Line
 from otel_tokenomics.budgets.ticket import Part
-from otel_tokenomics.budgets.worst import GENERATING, Asked, Estimate, Need
+from otel_tokenomics.budgets.worst import GENERATING, Asked, Estimate, Need, choices, least_cap
 
 Models = Callable[[str], Iterable[str]]
 """The models of a provider, by its `gen_ai.provider.name`."""
@@ -63,7 +63,10 @@ def room(parts: Sequence[Part], lines: Sequence[Line], answer: Answer) -> dict[s
 def fitted_output(
     estimate: Estimate, asked: Asked, parts: Sequence[Part], need: Need, lines: Sequence[Line], answer: Answer
 ) -> Need | None:
-    """The need with the largest output cap that fits, where every budget in the way asks for that."""
+    """The need with the largest output cap that fits, where every budget in the way asks for that.
+
+    A cap holds for each of the answers that a request asks for: all that the need holds is so many times it.
+    """
     tight = [
         part
         for part, line, balance in zip(parts, lines, answer.balances, strict=True)
@@ -76,11 +79,13 @@ def fitted_output(
     ):
         return None
     left = room(parts, lines, answer)
-    low, high = max(part.budget.least_output for part in tight), need.output_tokens
+    times = choices(asked.body)
+    low = max(least_cap(asked.body), *[part.budget.least_output for part in tight])
+    high = need.output_tokens // times
     best: Need | None = None
     while low <= high:
         middle = (low + high) // 2
-        found = estimate.again(asked, need, middle)
+        found = estimate.again(asked, need, middle * times)
         cost, tokens = found.cost or 0, found.tokens
         if cost <= left.get("cost", cost) and tokens <= left.get("token", tokens):
             best, low = found, middle + 1

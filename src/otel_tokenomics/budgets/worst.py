@@ -130,8 +130,7 @@ class Estimate:
             return 0, True
         body = asked.body or {}
         given = output_cap(body) if cap is None else cap
-        choices = [part.get(key) for part in _parts(body) for key in _CHOICES]
-        times = max([1, *[n for n in choices if isinstance(n, int)]])
+        times = choices(body)
         if given is not None:
             return given * times, True
         return (self._most_output(asked.facts) or self._plan.output_tokens) * times, False
@@ -161,6 +160,19 @@ class Estimate:
                 most = tool.get("max_uses", body.get("max_tool_calls"))
                 uses[f"tool.{kind}"] = most if isinstance(most, int) else self._plan.tool_calls
         return uses
+
+
+def choices(body: Mapping[str, Any]) -> int:
+    """How many answers a request asks for: its output cap holds for each."""
+    named = [part.get(key) for part in _parts(body) for key in _CHOICES]
+    return max([1, *[n for n in named if isinstance(n, int)]])
+
+
+def least_cap(body: Mapping[str, Any]) -> int:
+    """The lowest output cap that a request allows itself: above what it may think, where it says that."""
+    thinking = body.get("thinking")
+    named = thinking.get("budget_tokens") if isinstance(thinking, Mapping) else None
+    return named + 1 if isinstance(named, int) else 1
 
 
 def output_cap(body: Mapping[str, Any]) -> int | None:
