@@ -45,7 +45,7 @@ from otel_tokenomics.flow import late
 from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
 
 CALLS_A_TURN = 100
-STREAMS_A_TURN = 4
+STREAMS_A_TURN = 8
 WARM_CALLS, WARM_STREAMS = 60, 1
 """What runs before each turn's timing: a patched class throws the interpreter's inline caches away."""
 OF_A_TURN = WARM_CALLS + CALLS_A_TURN + WARM_STREAMS + STREAMS_A_TURN

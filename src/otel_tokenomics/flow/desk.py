@@ -164,7 +164,11 @@ class Desk:
         """Whether nobody asks what the call cost when it returns: no budget, no run, no span."""
         if self.budgets is not None or entry.run is not None:
             return False
-        return attempt("teller.waits", partial(self._teller.waits, entry.page), False)
+        try:
+            return self._teller.waits(entry.page)
+        except Exception as error:
+            fault("teller.waits", error)
+            return False
 
     def open(self, entry: Entry) -> None:
         """Open the span of a call that was admitted without one."""

@@ -47,7 +47,7 @@ def of_model(bucket: str, model: str) -> str:
 
 @dataclass(slots=True)
 class Usage:
-    """Disjoint quantities of one response. Treat as immutable.
+    """Disjoint quantities of one response. Treat as immutable: its sums are reckoned once.
 
     `source` says where the counts come from. `estimator` names the tokenizer or rule when they are
     not the provider's. `flags` lists what was wrong with the provider's own figures
@@ -61,6 +61,7 @@ class Usage:
     estimator: str | None = None
     flags: tuple[str, ...] = ()
     details: Mapping[str, int] = field(default_factory=dict)
+    _tokens: Mapping[str, int] | None = field(default=None, init=False, repr=False, compare=False)
 
     def component(self, name: str) -> int | None:
         """Total of one token component over its modalities and times to live, or `None` when unknown."""
@@ -76,13 +77,16 @@ class Usage:
         """Output tokens *including* reasoning, as `gen_ai.usage.output_tokens` counts them."""
         return together(self.tokens(), OUTPUT_COMPONENTS)
 
-    def tokens(self) -> dict[str, int]:
+    def tokens(self) -> Mapping[str, int]:
         """The known token components, each summed over its details."""
+        if self._tokens is not None:
+            return self._tokens
         totals: dict[str, int] = {}
         for bucket, quantity in self.buckets.items():
             component = component_of(bucket)
             if component in TOKEN_COMPONENTS:
                 totals[component] = totals.get(component, 0) + quantity
+        self._tokens = totals
         return totals
 
 

@@ -22,7 +22,7 @@ from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, OUTPUT_COMPONENTS, Usage, together
 from otel_tokenomics.telemetry import names, outbox
 from otel_tokenomics.telemetry.handover import Handover
-from otel_tokenomics.telemetry.labels import region_of
+from otel_tokenomics.telemetry.labels import price_labels, region_of
 from otel_tokenomics.version import __version__
 
 SCOPE: Final = "otel_tokenomics"
@@ -194,19 +194,9 @@ def _put_facts(known: dict[str, AttributeValue], facts: Facts, reading: Reading)
 
 
 def _put_cost(known: dict[str, AttributeValue], cost: Cost) -> None:
-    for name, value in (
-        (names.COST_ASSUMPTION, cost.assumption),
-        (names.COST_BOUND, cost.bound),
-        (names.COST_UNPRICED_REASON, cost.unpriced_reason),
-        (names.PRICE_EFFECTIVE_DATE, cost.effective_date),
-        (names.PRICE_CATALOG_VERSION, cost.catalog_version),
-        (names.PRICE_CATALOG, cost.catalog),
-        (names.PRICE_TIER, cost.tier),
-        (names.PRICE_ID, cost.price_id),
-        (names.COST_METHOD, cost.method),
-    ):
-        if value is not None:
-            known[name] = value
+    if cost.unpriced_reason is not None:
+        known[names.COST_UNPRICED_REASON] = cost.unpriced_reason
+    known.update(price_labels(cost))
     known[names.COST_STATUS] = cost.status
     if cost.lines:
         known[names.COST_LINES] = lines_json(cost.lines)

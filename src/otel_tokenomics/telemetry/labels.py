@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from opentelemetry.util.types import AttributeValue
@@ -176,18 +177,38 @@ def _put_cost(labels: Labels, cost: Cost) -> None:
         labels[names.COST_CONTRACTED_AMOUNT] = as_double(cost.contracted_femto)
     if cost.list_femto is not None:
         labels[names.COST_LIST_AMOUNT] = as_double(cost.list_femto)
-    for name, value in (
-        (names.COST_METHOD, cost.method),
-        (names.COST_BOUND, cost.bound),
-        (names.COST_ASSUMPTION, cost.assumption),
-        (names.PRICE_ID, cost.price_id),
-        (names.PRICE_CATALOG, cost.catalog),
-        (names.PRICE_CATALOG_VERSION, cost.catalog_version),
-        (names.PRICE_EFFECTIVE_DATE, cost.effective_date),
-        (names.PRICE_TIER, cost.tier),
-    ):
-        if value is not None:
-            labels[name] = value
+    labels.update(price_labels(cost))
+
+
+def price_labels(cost: Cost) -> Labels:
+    """How an amount is explained: the same for most calls of a model, so that it is kept, and not changed."""
+    return _explained(
+        cost.method,
+        cost.bound,
+        cost.assumption,
+        cost.price_id,
+        cost.catalog,
+        cost.catalog_version,
+        cost.effective_date,
+        cost.tier,
+    )
+
+
+@lru_cache(maxsize=512)
+def _explained(*explained: str | None) -> Labels:
+    return {name: value for name, value in zip(_EXPLAINED, explained, strict=True) if value is not None}
+
+
+_EXPLAINED: Final = (
+    names.COST_METHOD,
+    names.COST_BOUND,
+    names.COST_ASSUMPTION,
+    names.PRICE_ID,
+    names.PRICE_CATALOG,
+    names.PRICE_CATALOG_VERSION,
+    names.PRICE_EFFECTIVE_DATE,
+    names.PRICE_TIER,
+)
 
 
 def cost_source(cost: Cost) -> str:
