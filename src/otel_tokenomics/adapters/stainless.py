@@ -213,7 +213,7 @@ class StainlessMeter:
     def draft(self) -> Draft | None:
         """What is left to count: a stream cut before its usage, or a response without any."""
         told = self._told
-        if told.final or told.quantities or self._facts.billing == "free" or self._request is None:
+        if self.complete or told.quantities or self._facts.billing == "free" or self._request is None:
             return None
         if self._lines is None and self._whole is None:
             return None
