@@ -104,7 +104,9 @@ def test_a_rolling_budget_tells_a_threshold_once_while_it_rolls(tmp_path: Path) 
 
 def test_a_threshold_is_told_of_what_a_lease_borrows(redis_server: Server) -> None:
     text = 'warn_at = [0.3]\nlimit = "100 requests"\nwindow = "lifetime"\n'
-    with governed(f'lease = "10%"\n[[budget]]\nname = "leased"\n{text}', redis_server.url) as house:
+    with governed(
+        f'timeout = "30s"\nlease = "10%"\n[[budget]]\nname = "leased"\n{text}', redis_server.url
+    ) as house:
         for number in range(40):
             create(house.client())
             if number == 15:

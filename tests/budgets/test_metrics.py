@@ -26,7 +26,7 @@ from tests.support.wire import Reply, Wire, http_library
 from tools.semconv.registry import load
 
 from otel_tokenomics import run
-from otel_tokenomics.budgets import standing
+from otel_tokenomics.budgets import lease, standing
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.budgets.protocol import Line
 from otel_tokenomics.budgets.stores.redis import RedisStore
@@ -38,6 +38,7 @@ from otel_tokenomics.telemetry.instruments import INSTRUMENTS
 
 Rows = dict[tuple[str, ...], float]
 DEAD = "redis://127.0.0.1:1/0"
+PATIENT = 'timeout = "30s"\n'
 _numbers = count()
 
 
@@ -84,7 +85,7 @@ def name(short: str) -> str:
 def test_the_gauges_tell_what_the_store_holds(url: str) -> None:
     during: list[Rows] = []
     answer = Reply(ANSWER.body, before=lambda: during.append(told(house, "cost.reserved")))
-    with governed(budget("1 USD", "warn_at = [0.9]"), url, answer) as house:
+    with governed(PATIENT + budget("1 USD", "warn_at = [0.9]"), url, answer) as house:
         assert told(house, "cost.limit", "gen_ai.usage.cost.currency") == {("USD",): 1.0}
         assert told(house, "cost.usage") == {(): 0.0}
         create(house.client())
@@ -98,15 +99,18 @@ def test_the_gauges_tell_what_the_store_holds(url: str) -> None:
         assert error == pytest.approx(during[0][()] - COST / 1e9) or url.startswith("redis")
 
 
-def test_what_a_process_borrowed_counts_as_held(redis_server: Server) -> None:
-    with governed(budget("1 USD"), redis_server.url) as house:
+def test_what_a_process_borrowed_counts_as_held(
+    redis_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "_IDLE_SECONDS", 600.0)
+    with governed(PATIENT + budget("1 USD"), redis_server.url) as house:
         create(house.client())
         assert told(house, "cost.reserved") == {(): 0.01}
         assert told(house, "cost.usage") == {(): 0.01}
 
 
 def test_tokens_and_requests_are_whole(url: str) -> None:
-    with governed(budget("5_000 tokens") + budget("10 requests"), url) as house:
+    with governed(PATIENT + budget("5_000 tokens") + budget("10 requests"), url) as house:
         create(house.client())
         house.gate.governor.keeper.store.close()
         for unit, limit, usage in (("token", 5000, 120), ("request", 10, 1)):
@@ -230,7 +234,7 @@ def test_what_costs_more_than_its_worst_case_is_overshoot(tmp_path: Path) -> Non
 
 def test_a_hold_that_nobody_settles_is_counted_once_it_is_over(url: str) -> None:
     account = f"crash{next(_numbers)}"
-    with governed('lease = "off"\n' + budget("5 requests", name=account), url) as house:
+    with governed(PATIENT + 'lease = "off"\n' + budget("5 requests", name=account), url) as house:
         store = house.gate.governor.keeper.store
         assert store.reserve(account, [Line(account, 0, 0, 0, 0, 5, 1)], 0).granted
         assert told(house, "request.usage") == {(): 1.0}
@@ -238,10 +242,10 @@ def test_a_hold_that_nobody_settles_is_counted_once_it_is_over(url: str) -> None
         assert told(house, "request.reserved") == {(): 0.0}
 
 
-@pytest.mark.parametrize("lease", ["off", "10%"])
-def test_a_call_that_finds_a_hold_over_tells_it(lease: str, redis_server: Server) -> None:
+@pytest.mark.parametrize("borrowed", ["off", "10%"])
+def test_a_call_that_finds_a_hold_over_tells_it(borrowed: str, redis_server: Server) -> None:
     account = f"crash{next(_numbers)}"
-    with governed(f'lease = "{lease}"\n' + budget("500 requests"), redis_server.url) as house:
+    with governed(PATIENT + f'lease = "{borrowed}"\n' + budget("500 requests"), redis_server.url) as house:
         assert RedisStore(redis_server.url).reserve(account, [Line(account, 0, 0, 0, 0, 5, 1)], 0).granted
         create(house.client())
         assert told(house, "expirations") == {(): 1.0}

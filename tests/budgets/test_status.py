@@ -11,6 +11,7 @@ from tests.budgets._calls import COST, create, governed
 from tests.budgets._redis import Server
 from tests.ledger._support import record
 
+from otel_tokenomics.budgets import lease
 from otel_tokenomics.budgets.amounts import Amount
 from otel_tokenomics.budgets.budget import Budget
 from otel_tokenomics.budgets.history import HOUR, Past, forecast, hourly_of, leaving_of, runs_out
@@ -37,26 +38,28 @@ def status(folder: Path, url: str, text: str, capsys: pytest.CaptureFixture[str]
     return found
 
 
-@pytest.mark.parametrize("tenant", ["acme", "a{b}", "a|b"])
+@pytest.mark.parametrize(("tenant", "shown"), [("acme", "acme"), ("a{b}", "a{b}"), ("a|b", "a%7Cb")])
 def test_status_finds_every_shard_and_what_is_lent(
     tenant: str,
+    shown: str,
     tmp_path: Path,
     redis_server: Server,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OTEL_TOKENOMICS_LEDGER", str(tmp_path / "none.sqlite3"))
+    monkeypatch.setattr(lease, "_IDLE_SECONDS", 600.0)
     url = redis_server.url.replace("/0", "/7")
-    text = f'lease = "25%"\n{SHARDED}'
+    text = f'timeout = "30s"\nlease = "25%"\n{SHARDED}'
     with governed(text, url, who=Attribution.of({"tenant": tenant})) as house:
         create(house.client())
         (lent,) = [
-            row for row in status(tmp_path, url, text, capsys) if row["budget"] == f"tenants|tenant={tenant}"
+            row for row in status(tmp_path, url, text, capsys) if row["budget"] == f"tenants|tenant={shown}"
         ]
         assert (lent["spent"], lent["held"], lent["left"]) == (0, 500_000_000, 1_500_000_000)
         house.gate.governor.keeper.store.close()
         rows = {row["budget"]: row for row in status(tmp_path, url, text, capsys)}
-        back = rows[f"tenants|tenant={tenant}"]
+        back = rows[f"tenants|tenant={shown}"]
         assert (back["spent"], back["held"], back["left"]) == (COST, 0, 2_000_000_000 - COST)
 
 
@@ -68,7 +71,7 @@ def test_a_shard_whose_process_died_is_settled(
 ) -> None:
     monkeypatch.setenv("OTEL_TOKENOMICS_LEDGER", str(tmp_path / "none.sqlite3"))
     url = redis_server.url.replace("/0", "/8")
-    text = f'lease = "off"\n{SHARDED}'
+    text = f'timeout = "30s"\nlease = "off"\n{SHARDED}'
     with governed(text, url, who=Attribution.of({"tenant": "gone"})) as house:
         governor = house.gate.governor
         made = record()
