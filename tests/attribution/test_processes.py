@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -52,6 +52,17 @@ def test_a_forked_worker_does_not_keep_the_run_that_it_was_forked_in() -> None:
         with attribute(team="search"), run("first") as first:
             assert pool.submit(_work.seen).result() == ([("first", first.id, None)], "search")
         assert pool.submit(_work.seen).result() == ([], None)
+
+
+class InterpreterPoolExecutor(ThreadPoolExecutor):
+    """As Python 3.14 has one: its jobs are pickled."""
+
+
+def test_a_job_that_will_be_pickled_stays_as_it_is() -> None:
+    with run("work") as work:
+        with ThreadPoolExecutor(1) as threads, InterpreterPoolExecutor(1) as interpreters:
+            assert threads.submit(runs.current).result() is work
+            assert interpreters.submit(runs.current).result() is None
 
 
 def broken(*args: object) -> object:

@@ -63,6 +63,16 @@ def test_threads_and_pools_follow() -> None:
     assert team == "search"
 
 
+def test_a_pools_worker_does_not_keep_the_run_that_it_was_started_in() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with attribute(team="search"), run("first") as first:
+            assert pool.submit(runs.current).result() is first
+        assert pool.submit(runs.current).result() is None
+        assert pool.submit(ambient.current).result().team is None
+        with run("second") as second:
+            assert pool.submit(runs.current).result() is second
+
+
 def test_a_child_process_follows() -> None:
     program = (
         "import json\nfrom otel_tokenomics.attribution import runs\n"

@@ -54,11 +54,17 @@ def _starting(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> Any:
         with suppress(Exception):
-            if runs.current() is not None:
+            if runs.current() is not None and not _is_worker(thread):
                 thread.run = _carried(thread.run)  # type: ignore[method-assign]
         return original(thread, *args, **kwargs)
 
     return start
+
+
+def _is_worker(thread: threading.Thread) -> bool:
+    """Whether it serves a pool: it outlives the run that it is started in, and its jobs tell their own."""
+    target = getattr(thread, "_target", None)
+    return getattr(target, "__module__", None) == ThreadPoolExecutor.__module__
 
 
 def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
