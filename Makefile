@@ -16,7 +16,7 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench bench-budgets versions soak collector wire prices accuracy coverage vocabulary semconv wheel build clean
+.PHONY: help venv lint format test check demo bench bench-budgets versions frameworks soak collector wire prices accuracy coverage vocabulary semconv wheel build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-budgets: $(STAMP) ## Budgets: what a reservation costs, and what 50 calls 
 
 versions: $(STAMP) ## The smoke tests on the oldest, each major and the newest client libraries
 	$(PY) tests/versions/run.py $(ARGS)
+
+frameworks: $(STAMP) ## The larger agent frameworks, each at work: calls are counted once and know their agent
+	$(PY) -m tests.frameworks.run $(ARGS)
 
 soak: $(STAMP) ## The long tests: bursts, many processes, kill -9
 	$(PY) -m pytest -n 0 -m soak $(ARGS)

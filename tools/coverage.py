@@ -47,6 +47,13 @@ the library retries is a span of its own, and the one that answers is the record
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.
 """
+_PAIRS = """
+## Two layers, one record
+
+What stands above a client library, or beside us in it, sees the same calls. Each of these pairs is played
+by a test, and gives one usage record for each billed response, with which our spans and metrics agree.
+
+"""
 
 
 def operations(library: Library) -> list[str]:
@@ -79,7 +86,32 @@ def page(counts: Mapping[str, int]) -> str:
         told = ", ".join(operations(row))
         cells = [f"`{name}`", f"`{row.entry_point}`", _SEAMS[row.kind], told, str(counts.get(name, 0) or "-")]
         lines.append("| " + " | ".join(cells) + " |")
-    return _HEAD + "\n".join(lines) + "\n" + _TAIL
+    table = ["| above | below | played |", "| --- | --- | --- |"]
+    table += [f"| {above} | {below} | {how} |" for above, below, how in pairs()]
+    return _HEAD + "\n".join(lines) + "\n" + _TAIL + _PAIRS + "\n".join(table) + "\n"
+
+
+def pairs() -> list[tuple[str, str, str]]:
+    """Layers that see the same calls, which tests play together: what is above, what is below, and how."""
+    from tests.faults.rivals import PACKAGES
+    from tests.faults.test_layers import ORDERS, RIVALS
+    from tests.frameworks.heavier import HEAVIER
+    from tests.frameworks.scenes import SCENES
+
+    found = [
+        (f"`{PACKAGES[rival].format(library=library)}`", f"`{library}`", ", ".join(ORDERS))
+        for library, rivals in RIVALS.items()
+        for rival in rivals
+    ]
+    found.append(("the client's own spans, alone and with those two", "`anthropic`", ", ".join(ORDERS)))
+    found.append(("`langchain-openai`", "`openai`", "chat and responses, sync, async, streamed"))
+    played: dict[tuple[str, str], list[str]] = {}
+    for scene in SCENES:
+        played.setdefault((scene.framework, scene.client), []).append(scene.name)
+    for scene, _ in HEAVIER:
+        played.setdefault((scene.framework, scene.client), []).append(f"{scene.name} (`make frameworks`)")
+    found += [(f"`{above}`", f"`{below}`", ", ".join(how)) for (above, below), how in played.items()]
+    return found
 
 
 def counted(text: str) -> dict[str, int]:

@@ -147,6 +147,18 @@ def _dspy(server: Loopback) -> Any:
         return Garden()(question="when?").answer
 
 
+def _litellm(server: Loopback) -> Any:
+    """The gateway's client, which is built on openai's: its calls are openai's calls."""
+    litellm = importlib.import_module("litellm")
+    asked = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "when?"}]}
+    where = {"api_base": server.url, "api_key": "none"}
+    first = litellm.completion(**asked, **where)
+    second = asyncio.run(litellm.acompletion(**asked, **where))
+    parts = litellm.completion(**asked, **where, stream=True)
+    said = "".join(part.choices[0].delta.content or "" for part in parts)
+    return first.choices[0].message.content, second.choices[0].message.content, said
+
+
 async def _mcp(server: Loopback) -> Any:
     client = importlib.import_module("openai").AsyncOpenAI(api_key="none", base_url=server.url)
     garden = importlib.import_module("mcp.server.mcpserver").MCPServer("garden")
@@ -242,6 +254,10 @@ HEAVIER: tuple[tuple[Scene, tuple[bytes, ...]], ...] = (
             ({"workflow": "Garden", "step": "Predict", "run": "Garden"},),
         ),
         (said("[[ ## answer ## ]]\nIn spring.\n\n[[ ## completed ## ]]"),),
+    ),
+    (
+        Scene("litellm", "plain and streamed", ("litellm",), _litellm, ({}, {}, {})),
+        (said("In spring."),),
     ),
     (
         Scene("mcp", "server", ("mcp.server.mcpserver",), _run(_mcp), ({"tool": "research"},)),

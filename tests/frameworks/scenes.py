@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypedDict
 
 from tests.frameworks.stage import Scene, Stage, asks, said, streamed
+from tests.support import replies
+from tests.support.wire import SSE, Reply
 
 
 def _run(play: Callable[[Stage], Coroutine[Any, Any, Any]]) -> Callable[[Stage], Any]:
@@ -183,6 +185,17 @@ async def _pydantic_ai_streamed(stage: Stage) -> Any:
         return await result.get_output()
 
 
+async def _pydantic_ai_anthropic(stage: Stage) -> Any:
+    ai = importlib.import_module("pydantic_ai")
+    model = importlib.import_module("pydantic_ai.models.anthropic").AnthropicModel
+    provider = importlib.import_module("pydantic_ai.providers.anthropic").AnthropicProvider
+    events = replies.sse(replies.message_events(), done=False, named=True)
+    http = stage.wire(Reply(events, headers=SSE)).aclient()
+    client = importlib.import_module("anthropic").AsyncAnthropic(api_key="none", http_client=http)
+    planner = ai.Agent(model("claude-sonnet-4-6", provider=provider(anthropic_client=client)), name="planner")
+    return (await planner.run("when?", conversation_id="c1")).output
+
+
 def _pydantic(*names: str) -> tuple[dict[str, str], ...]:
     known = {
         "planner": {"agent": "planner", "conversation": "c1", "run": "planner"},
@@ -274,6 +287,14 @@ SCENES = (
         ("pydantic_ai",),
         _run(_pydantic_ai),
         _pydantic("planner", "researcher", "planner"),
+    ),
+    Scene(
+        "pydantic-ai-slim",
+        "over anthropic",
+        ("pydantic_ai",),
+        _run(_pydantic_ai_anthropic),
+        _pydantic("planner"),
+        client="anthropic",
     ),
     Scene(
         "pydantic-ai-slim",

@@ -60,6 +60,8 @@ class Scene:
     modules: tuple[str, ...]
     play: Callable[[Any], Any]
     places: tuple[Mapping[str, str], ...]
+    client: str = "openai"
+    """The client library beneath."""
 
     def __str__(self) -> str:
         return f"{self.framework} {self.name}"

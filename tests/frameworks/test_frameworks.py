@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from tests._required import missing
+from tests.faults.cases import BUCKETS
 from tests.frameworks.heavier import HEAVIER
 from tests.frameworks.scenes import SCENES
 from tests.frameworks.stage import Scene, Stage, where
-from tests.support.replies import OPENAI_BUCKETS
 from tests.support.telemetry import Telemetry, buckets_of, instrumented
 
 from otel_tokenomics.attribution import places
@@ -50,13 +50,13 @@ def played(scene: Scene) -> tuple[Any, Stage]:
 def test_calls_know_where_they_are_made_and_are_counted_once(scene: Scene) -> None:
     bare, _ = played(scene)
     before = faults()
-    with hooked(scene.framework), instrumented("openai") as telemetry:
+    with hooked(scene.framework), instrumented(scene.client) as telemetry:
         seen, stage = played(scene)
     records = telemetry.records()
     assert str(seen) == str(bare) or type(seen) is type(bare), "the application saw something else"
     assert where(records) == list(scene.places)
     assert len(records) == stage.billed
-    assert all(buckets_of(record) == OPENAI_BUCKETS for record in records)
+    assert all(buckets_of(record) == BUCKETS[scene.client] for record in records)
     assert places.here().names() == {}, "a frame is left open"
     assert faults() == before
 
@@ -65,7 +65,7 @@ def test_calls_know_where_they_are_made_and_are_counted_once(scene: Scene) -> No
 def test_without_the_hook_nothing_is_told_but_what_is_billed(scene: Scene) -> None:
     with hooked(scene.framework):
         pass
-    with instrumented("openai") as telemetry:
+    with instrumented(scene.client) as telemetry:
         _, stage = played(scene)
     records = telemetry.records()
     assert where(records) == [{}] * stage.billed

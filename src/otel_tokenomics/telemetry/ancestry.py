@@ -33,15 +33,11 @@ _MEANING: Final = {
     "session.id": "conversation",
 }
 """Attributes of OpenTelemetry, OpenInference and OpenLLMetry, and what they are here."""
-_WORK: Final = frozenset(
-    {
-        (names.OPERATION, "invoke_agent"),
-        (names.OPERATION, "invoke_workflow"),
-        ("openinference.span.kind", "AGENT"),
-        ("traceloop.span.kind", "agent"),
-        ("traceloop.span.kind", "workflow"),
-    }
-)
+_WORK: Final = {
+    names.OPERATION: ("invoke_agent", "invoke_workflow"),
+    "openinference.span.kind": ("AGENT",),
+    "traceloop.span.kind": ("agent", "workflow"),
+}
 """What a span says that is an agent's or a workflow's whole run. Others only repeat whose they are."""
 
 _open: dict[int, places.Frame] = {}
@@ -79,12 +75,15 @@ class SpanFrame(places.Frame):
     def _told(self) -> Mapping[str, Any]:
         span = self._span()
         labels = None if span is None else span.attributes
+        if not labels:
+            return {}
+        # The SDK's mapping takes a lock for each key; its copy is a plain dict.
+        known = labels.copy() if hasattr(labels, "copy") else dict(labels)
+        self.work = any(known.get(key) in values for key, values in _WORK.items())
         found: dict[str, Any] = {}
-        for key, value in labels.items() if labels else ():
-            if key in _MEANING:
-                found.setdefault(_MEANING[key], value)
-            elif (key, value) in _WORK:
-                self.work = True
+        for key, name in _MEANING.items():
+            if key in known:
+                found.setdefault(name, known[key])
         return found
 
 
