@@ -84,6 +84,16 @@ def test_a_child_process_follows() -> None:
     assert json.loads(told.stdout) == [["inner", inner.id, None], ["outer", outer.id, 500_000_000]]
 
 
+def test_a_child_process_has_the_environment_that_it_was_given() -> None:
+    program = "import os; print(sorted(name for name in os.environ if name != 'LC_CTYPE'))"
+    with run("work"):
+        for given in ({}, {"OF": "ours"}):
+            told = subprocess.run(
+                [sys.executable, "-c", program], env=given, capture_output=True, text=True, check=True
+            )
+            assert told.stdout.strip() == repr(sorted([*given, runs.ENVIRONMENT]))
+
+
 async def test_tasks_follow() -> None:
     async def task() -> Run | None:
         await asyncio.sleep(0)

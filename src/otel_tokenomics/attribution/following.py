@@ -85,8 +85,9 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
         with suppress(Exception):
             work = runs.current()
             if work is not None and len(args) < 11:
-                given: Mapping[str, str] = kwargs.get("env") or os.environ
-                kwargs["env"] = {**given, **work.environment()}
+                given: Mapping[str, str] | None = kwargs.get("env")
+                # An empty environment is one that the application asked for.
+                kwargs["env"] = {**(os.environ if given is None else given), **work.environment()}
         original(process, *args, **kwargs)
 
     return __init__
