@@ -26,6 +26,7 @@ _SEAMS = {
     "stainless": "its base client's `request` and `_process_response`",
     "http": "what sends in httpx, httpx2, requests and aiohttp, by its `User-Agent`",
     "claude_agent": "`Query.receive_messages`: the results of its command line, once for each model",
+    "marked": "what sends in requests and aiohttp, from inside its own `request_raw` and `arequest_raw`",
     "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
 }
 _HEAD = """# Which client libraries are covered
@@ -43,6 +44,9 @@ _TAIL = """
 Not seen by the HTTP seam, so not recorded: live sessions over websockets; clients given an HTTP client of
 another kind; and any library whose `User-Agent` the application replaces. There each attempt of a call that
 the library retries is a span of its own, and the one that answers is the record.
+
+A prediction of replicate's is counted when it is seen at its end: one that is only streamed, or that `run`
+takes while it is still being made, and that is never asked for again, is not.
 
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.

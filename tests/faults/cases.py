@@ -164,7 +164,8 @@ async def call(case: Case, client: Any, **overrides: Any) -> Transcript:
 def dumped(model: Any) -> Any:
     """A model as data: its class, its fields, which of them were set, and what it looks like."""
     if not hasattr(model, "model_dump"):
-        return type(model).__name__, repr(model)
+        kind: Any = type(model)
+        return kind.__name__, vars(model) if kind.__repr__ is object.__repr__ else repr(model)
     return type(model).__name__, model.model_dump(warnings=False), model.model_fields_set, repr(model)
 
 

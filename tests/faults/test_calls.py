@@ -79,7 +79,7 @@ async def test_20_22_a_lost_answer_is_possibly_billed_and_an_unsent_request_is_n
 async def test_20_the_transports_exception_object_is_the_cause(case: Case) -> None:
     gone = case.error("ConnectError", "gone")
     with instrumented():
-        with pytest.raises(Exception, match=r"onnect|gone") as caught:
+        with pytest.raises(Exception, match=r"onnect|gone|ommunicat") as caught:
             await drained(case, case.client(case.wire(Reply(error=lambda request: gone))))
     error = caught.value
     assert gone in (error, error.__cause__, error.__context__)
@@ -303,9 +303,9 @@ async def test_44_45_46_usage_is_asked_for_unless_the_caller_decided(
 @all_cases
 async def test_46_zero_is_zero_and_absent_is_absent(case: Case) -> None:
     record = (await differential(case, case.reply(case.kit.zero))).record()
-    assert buckets_of(record) == {"input": 0, "output": 0}
-    assert record["gen_ai.usage.input_tokens"] == 0
-    assert record["gen_ai.usage.output_tokens"] == 0
+    sides = ("input",) if case.has("input_only") else ("input", "output")
+    assert buckets_of(record) == dict.fromkeys(sides, 0)
+    assert [record.get(f"gen_ai.usage.{side}_tokens") for side in sides] == [0] * len(sides)
 
 
 class _Exploding:

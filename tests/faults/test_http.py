@@ -19,9 +19,8 @@ from otel_tokenomics.wiring.libraries import LIBRARIES
 
 SEEN = [case for case in CASES if LIBRARIES[case.kit.distribution].kind == "http"]
 HTTPX = ("httpx", "httpx2")
-OWN_CLIENT = [
-    case for case in SEEN if case.library not in ("ollama", "huggingface-hub") and case.http in HTTPX
-]
+MADE = ("ollama", "huggingface-hub", "replicate")
+OWN_CLIENT = [case for case in SEEN if case.library not in MADE and case.http in HTTPX]
 """Those that are given an HTTP client as it is: of the others one takes its transport, one a factory."""
 seen = pytest.mark.parametrize("case", SEEN, ids=str)
 own_client = pytest.mark.parametrize("case", OWN_CLIENT, ids=str)

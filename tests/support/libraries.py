@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.support import replies
 from tests.support.others import vendors_of_their_own
+from tests.support.vendors_plain import replicate_row, voyage_row
 from tests.support.wire import SSE, Wire
 
 PROMPT = [{"role": "user", "content": "When do I dig?"}]
@@ -29,6 +30,7 @@ class Kit:
     `eager`: a stream is asked for when the method is called, not when it is read. `closes`: it has a block
     and an end of its own, and is no generator.
     `asyncio_only`: it runs on no other event loop. `asynchronous`, `plain`: it is tested only so.
+    `input_only`: nothing is generated.
     A `library` of the name `library+transport` is a library over another HTTP library than is usual.
     """
 
@@ -167,6 +169,8 @@ _ROWS = (
     _openai_like("fireworks-ai", "fireworks", ("Fireworks", "AsyncFireworks")),
     _openai_like("writer-sdk", "writerai", ("Writer", "AsyncWriter"), method="chat.chat"),
     *vendors_of_their_own(Kit),
+    voyage_row(Kit),
+    replicate_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

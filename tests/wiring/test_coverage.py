@@ -76,8 +76,8 @@ def test_a_library_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, site
 
 
 def test_a_library_that_is_not_covered_yet(site: Path) -> None:
-    install(site, "voyageai", "0.5")
-    (known,) = [client for client in coverage.clients() if client.name == "voyageai"]
+    install(site, "aiobotocore", "3.0")
+    (known,) = [client for client in coverage.clients() if client.name == "aiobotocore"]
     assert not known.covered
 
 

@@ -48,13 +48,13 @@ USAGE = re.compile(rb'"usage"\s*:\s*\{')
 class HttpAdapter:
     """An adapter of a library that is seen at its HTTP library.
 
-    `sign` is a part of its `User-Agent`. `needle` finds the lines of a stream that carry usage, and `prefix`
-    is how such lines begin.
+    `sign` is a part of its `User-Agent`, if it has one. `needle` finds the lines of a stream that carry
+    usage, and `prefix` is how such lines begin.
     """
 
     flavor: str
     provider: str
-    sign: str
+    sign: str | None
     routes: Routes
     dialect: Dialect
     needle: re.Pattern[bytes] = USAGE

@@ -117,7 +117,7 @@ class OpenAIDialect:
         told.background = _can_be_asked_again(body)
         usage = body.get("usage")
         if isinstance(usage, dict):
-            told.usage, told.final = usage, True
+            told.usage, told.final = _with_timings(usage, body), True
         count_work(told, body, facts)
 
     def event(self, told: Told, event: Mapping[str, Any]) -> None:
@@ -135,7 +135,7 @@ class OpenAIDialect:
         grouped = event.get("x_groq")
         usage = event.get("usage") or (grouped.get("usage") if isinstance(grouped, dict) else None)
         if isinstance(usage, dict):
-            told.usage, told.final = usage, True
+            told.usage, told.final = _with_timings(usage, event), not _goes_on(told, usage, event)
             if event is whole:
                 count_tools(told, event)
 
@@ -180,6 +180,25 @@ class OpenAIDialect:
         told.response_id = clean(body.get("id")) or told.response_id
         told.model = clean(body.get("model")) or told.model
         told.service_tier = clean(body.get("service_tier")) or told.service_tier
+
+
+def _goes_on(told: Told, usage: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether a stream repeats its usage, cumulative, and more is to come: as vLLM's does if asked to.
+
+    Its first event then has no output yet, and its last one a reason to finish, or no choices.
+    """
+    choices = event.get("choices")
+    if not choices or not isinstance(choices, list):
+        return False
+    first = told.usage is None and usage.get("completion_tokens") != 0
+    return not first and not any(isinstance(one, dict) and one.get("finish_reason") for one in choices)
+
+
+def _with_timings(usage: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """llama.cpp's older servers say only beside the usage how much of the prompt their cache held."""
+    timings = body.get("timings")
+    cached = timings.get("cache_n") if isinstance(timings, dict) else None
+    return usage if cached is None or "prompt_tokens_details" in usage else {**usage, "cached_tokens": cached}
 
 
 def _can_be_asked_again(response: Mapping[str, Any]) -> bool:

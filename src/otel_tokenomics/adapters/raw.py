@@ -16,7 +16,10 @@ from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter, body_of
 from otel_tokenomics.adapters.mistral import Mistral
 from otel_tokenomics.adapters.ollama import Ollama
 from otel_tokenomics.adapters.openai_work import unit_of_images
+from otel_tokenomics.adapters.replicate import Replicate
+from otel_tokenomics.adapters.self_hosted import SelfHosted
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
+from otel_tokenomics.adapters.voyage import Voyage
 from otel_tokenomics.model.call import Facts
 
 
@@ -68,6 +71,9 @@ _OWN: Final = {
     "cohere": Cohere,
     "mistral_ai": Mistral,
     "ollama": Ollama,
+    "replicate": Replicate,
+    "voyage_ai": Voyage,
+    **dict.fromkeys(("sglang", "llama_cpp", "tgi", "self_hosted"), SelfHosted),
 }
 """Vendors with a format of their own."""
 _UNREAD: Final = frozenset({"aws.bedrock"})

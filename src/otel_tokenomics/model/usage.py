@@ -10,6 +10,7 @@ A bucket is a string, `<component>` or `<component>.<detail>`:
 `reasoning`                output tokens spent on reasoning
 `tool.<name>`              billed requests of a server-side tool
 `audio.ms`                 milliseconds of audio, where audio is billed by time
+`compute.ms`               milliseconds that a machine ran, where that is billed
 `characters`, `images`     characters, images, where the provider bills those
 `input@<model>`, ...       any of these, of another model than the one that answered
 ========================== =============================================================

@@ -23,8 +23,6 @@ UNCOVERED: Final = (
     "aiobotocore",
     "xai-sdk",
     "azure-ai-inference",
-    "replicate",
-    "voyageai",
     "google-generativeai",
 )
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""

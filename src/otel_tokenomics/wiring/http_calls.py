@@ -1,7 +1,8 @@
 """Which requests of an HTTP library are calls to a model, and how one is made: the same for each library.
 
-A request is a call if its `User-Agent` is that of a library that is instrumented, or, where raw HTTP is asked
-for, if its host is a known one; what is sent inside another call is none, for that call hears of it.
+A request is a call if its `User-Agent` is that of a library that is instrumented, or a method of such a
+library sends it, or, where raw HTTP is asked for, if its host is a known one. What is sent inside another
+call is none, for that call hears of it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -33,6 +35,8 @@ class Line(NamedTuple):
 
 RAW = "raw http"
 """Stands for a library where there is none."""
+MARK: ContextVar[str | None] = ContextVar("otel_tokenomics_library", default=None)
+"""The library whose request is being made in this context, where the request does not say it."""
 open_lines: dict[str, Line] = {}
 """The client libraries that are recorded, by the names of their distributions."""
 
@@ -55,6 +59,9 @@ def line_of(agent: str, host: Callable[[], str | None]) -> Line | None:
     outer = CURRENT.get()
     if outer is not None and not outer.over:
         return None
+    marked = open_lines.get(MARK.get() or "")
+    if marked is not None:
+        return marked
     for line in tuple(open_lines.values()):
         if line.sign.search(agent):
             return line

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless", "http", "botocore", "claude_agent"]
+Kind = Literal["stainless", "http", "marked", "botocore", "claude_agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,17 @@ _CLAUDE_AGENT = Library(
         ),
     ),
 )
+_VOYAGE = Library(
+    "voyageai",
+    "VoyageInstrumentor",
+    "voyage:Voyage",
+    "voyageai.api_resources.api_requestor",
+    "marked",
+    tuple(
+        Point("voyageai.api_resources.api_requestor", "APIRequestor", (name,), "its calls are not recorded")
+        for name in ("request_raw", "arequest_raw")
+    ),
+)
 _ROWS = (
     _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI"),
     _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
@@ -149,6 +160,8 @@ _ROWS = (
         "InferenceClient._inner_post",
         "huggingface_hub.inference._client",
     ),
+    _http("replicate.client", "replicate", "ReplicateInstrumentor", "replicate:Replicate", "Client._request"),
+    _VOYAGE,
     _BOTOCORE,
     _CLAUDE_AGENT,
 )

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.wiring import botocore, claude_agent, http, stainless
+from otel_tokenomics.wiring import botocore, claude_agent, http, marking, stainless
 from otel_tokenomics.wiring.libraries import Kind, Library
 
 
@@ -36,6 +36,7 @@ def seam_of(library: Library) -> Seam:
 _KINDS: Mapping[Kind, Callable[[Library], Seam]] = {
     "stainless": lambda library: stainless.Seam(library.distribution),
     "http": lambda library: http.Seam(library.distribution),
+    "marked": marking.Seam,
     "botocore": lambda library: botocore.Seam(library.distribution),
     "claude_agent": lambda library: claude_agent.Seam(library.distribution),
 }
