@@ -7,7 +7,7 @@ types of openai 3.57. What their usage objects count is read in `openai_usage`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.adapters import openai_batch
 from otel_tokenomics.adapters.batches import LinesMeter
@@ -29,6 +29,9 @@ from otel_tokenomics.adapters.stainless_body import body_of
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage, of_model
+
+if TYPE_CHECKING:
+    from otel_tokenomics.adapters.openai_socket import SocketListener
 
 _ROUTES = Routes(
     Route("POST", "chat/completions", "chat"),
@@ -88,6 +91,12 @@ class OpenAI:
             return self._batches.meter(DIALECT, options, facts)
         asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, body_of(options))
         return StainlessMeter(DIALECT, options, facts, include_usage=asks)
+
+    def listener(self, path: str, host: str | None) -> SocketListener:
+        """Reads what a websocket of that path at that host receives."""
+        from otel_tokenomics.adapters.openai_socket import SocketListener
+
+        return SocketListener(self._hosts, path, host)
 
     def _endpoint(self, client: Any, host: str | None) -> Endpoint:
         runtime = getattr(getattr(client, "_provider_runtime", None), "name", None)

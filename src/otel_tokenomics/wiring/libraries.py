@@ -48,6 +48,8 @@ class Library:
     module: str
     kind: Kind
     points: tuple[Point, ...]
+    sockets: tuple[Point, ...] = ()
+    """Its connections that stay open, such as websockets; a version need not have them."""
 
     @property
     def entry_point(self) -> str:
@@ -61,7 +63,9 @@ class Library:
         return kind
 
 
-def _stainless(package: str, distribution: str, instrumentor: str, adapter: str) -> Library:
+def _stainless(
+    package: str, distribution: str, instrumentor: str, adapter: str, sockets: tuple[Point, ...] = ()
+) -> Library:
     module = f"{package}._base_client"
     hooks = (
         (("request",), "its calls are not recorded"),
@@ -73,7 +77,7 @@ def _stainless(package: str, distribution: str, instrumentor: str, adapter: str)
         for owner in ("SyncAPIClient", "AsyncAPIClient")
         for names, without in hooks
     )
-    return Library(distribution, instrumentor, adapter, module, "stainless", points)
+    return Library(distribution, instrumentor, adapter, module, "stainless", points, sockets)
 
 
 def _http(
@@ -127,8 +131,19 @@ _VOYAGE = Library(
         for name in ("request_raw", "arequest_raw")
     ),
 )
+_OPENAI_SOCKETS = tuple(
+    Point(f"openai.resources.{module}", asynchronous + owner, ("recv_bytes",), "its messages are not read")
+    for module, owner in (
+        ("realtime.realtime", "RealtimeConnection"),
+        ("beta.realtime.realtime", "RealtimeConnection"),
+        ("responses.responses", "ResponsesConnection"),
+        ("beta.responses.responses", "ResponsesConnection"),
+        ("live.sideband", "SidebandConnection"),
+    )
+    for asynchronous in ("", "Async")
+)
 _ROWS = (
-    _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI"),
+    _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI", _OPENAI_SOCKETS),
     _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
     _stainless("groq", "groq", "GroqInstrumentor", "compatible:Groq"),
     _stainless("together", "together", "TogetherInstrumentor", "compatible:Together"),

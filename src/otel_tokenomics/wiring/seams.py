@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.wiring import botocore, claude_agent, http, marking, stainless
+from otel_tokenomics.wiring import botocore, claude_agent, http, marking, sockets, stainless
 from otel_tokenomics.wiring.libraries import Kind, Library
 
 
@@ -34,7 +34,11 @@ def seam_of(library: Library) -> Seam:
 
 
 _KINDS: Mapping[Kind, Callable[[Library], Seam]] = {
-    "stainless": lambda library: stainless.Seam(library.distribution),
+    "stainless": lambda library: (
+        sockets.Seam(library.distribution, library.sockets)
+        if library.sockets
+        else stainless.Seam(library.distribution)
+    ),
     "http": lambda library: http.Seam(library.distribution),
     "marked": marking.Seam,
     "botocore": lambda library: botocore.Seam(library.distribution),

@@ -1,0 +1,152 @@
+"""The seam in a client library's websockets: where a message arrives, and where the connection is closed.
+
+Its connections have `recv_bytes`, through which every message comes however it is asked for, and `close`. The
+classes are those that the library's row names; each is covered when its module is imported, if it ever is.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import wrapt
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from otel_tokenomics.adapters import keys
+from otel_tokenomics.flow import late
+from otel_tokenomics.flow.desk import Desk
+from otel_tokenomics.flow.guard import attempt, fault, guarded
+from otel_tokenomics.flow.socket import Socket
+from otel_tokenomics.wiring import stainless
+from otel_tokenomics.wiring.libraries import Point
+
+
+class Seam(stainless.Seam):
+    """The seam of a library that has connections which stay open, beside its calls."""
+
+    def __init__(self, library: str, points: tuple[Point, ...]) -> None:
+        super().__init__(library)
+        self._sockets = points
+        self._hooked: set[str] = set()
+        self._known: weakref.WeakKeyDictionary[Any, Socket | None] = weakref.WeakKeyDictionary()
+
+    def close(self) -> None:
+        """Read no more, and restore what is still ours to restore."""
+        super().close()
+        self._known = weakref.WeakKeyDictionary()
+
+    def patch(self, module: Any) -> None:
+        """Cover the classes of what is imported, and of the rest once it is."""
+        super().patch(module)
+        for name in dict.fromkeys(point.module for point in self._sockets):
+            if name in self._hooked:
+                self._imported(sys.modules.get(name))
+            else:
+                # The hook runs at once if the module is there already.
+                self._hooked.add(name)
+                wrapt.register_post_import_hook(self._imported, name)
+
+    def _imported(self, module: Any) -> None:
+        with guarded("patch.sockets"):
+            for point in self._sockets:
+                owner = getattr(module, point.owner, None)
+                if self.active and owner is not None and point.module == module.__name__:
+                    self._cover(owner)
+
+    def _cover(self, owner: Any) -> None:
+        for name, make in (("recv_bytes", self._receive), ("close", self._close)):
+            if hasattr(owner, name):
+                self._wrap(owner, name, make)
+
+    # The wrappers below bind the original as the library would find it, and call nothing of ours outside a
+    # `try`. Those of `recv_bytes` let whatever it raises pass: a closed connection is an exception there.
+
+    def _receive(self, original: Any) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(inspect.unwrap(original)):
+
+            @functools.wraps(original)
+            async def areceive(connection: Any, *args: Any, **kwargs: Any) -> Any:
+                try:
+                    message = await original.__get__(connection, type(connection))(*args, **kwargs)
+                except Exception as error:
+                    self._end(connection, error)
+                    raise
+                self._hear(connection, message)
+                return message
+
+            return areceive
+
+        @functools.wraps(original)
+        def receive(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                message = original.__get__(connection, type(connection))(*args, **kwargs)
+            except Exception as error:
+                self._end(connection, error)
+                raise
+            self._hear(connection, message)
+            return message
+
+        return receive
+
+    def _close(self, original: Any) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(inspect.unwrap(original)):
+
+            @functools.wraps(original)
+            async def aclose(connection: Any, *args: Any, **kwargs: Any) -> Any:
+                self._end(connection, None)
+                return await original.__get__(connection, type(connection))(*args, **kwargs)
+
+            return aclose
+
+        @functools.wraps(original)
+        def close(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            self._end(connection, None)
+            return original.__get__(connection, type(connection))(*args, **kwargs)
+
+        return close
+
+    def _hear(self, connection: Any, message: Any) -> None:
+        try:
+            socket = self._of(connection)
+            if socket is not None:
+                socket.hear(message)
+        except Exception as error:
+            fault("socket.hear", error)
+
+    def _end(self, connection: Any, error: BaseException | None) -> None:
+        try:
+            socket = self._known.get(connection)
+            if socket is not None and not _timed_out(error):
+                socket.end(error)
+        except Exception as trouble:
+            fault("socket.end", trouble)
+
+    def _of(self, connection: Any) -> Socket | None:
+        """The socket of a connection; `None` for one that was opened where nothing is to be recorded."""
+        if connection in self._known:
+            return self._known[connection]
+        desk, adapter = self.desk, self.adapter
+        socket = None
+        if desk is not None and is_instrumentation_enabled():
+            socket = attempt("socket.open", functools.partial(_socket, desk, adapter, connection), None)
+        self._known[connection] = socket
+        return socket
+
+
+def _socket(desk: Desk, adapter: Any, connection: Any) -> Socket:
+    request = getattr(connection._connection, "request", None)
+    headers = getattr(request, "headers", None) or {}
+    listener = adapter.listener(getattr(request, "path", "") or "", headers.get("Host"))
+    socket = Socket(desk, listener, functools.partial(keys.of_request, None, request))
+    # Nobody closed a connection that is dropped. Nothing may be locked where the garbage collector says so.
+    weakref.finalize(connection, late.submit, socket.end).atexit = False
+    return socket
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """Nothing came in time, or the wait was cancelled: the connection is as it was."""
+    return isinstance(error, TimeoutError)
