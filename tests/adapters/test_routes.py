@@ -40,6 +40,9 @@ OPENAI_CALLS = [
     ("POST", "/batches", "fetch_response", "several"),
     ("GET", "/batches/b", "fetch_response", "several"),
     ("GET", "/files/f/content", "fetch_response", "several"),
+    ("POST", "/fine_tuning/jobs", "fine_tuning", "several"),
+    ("GET", "/fine_tuning/jobs/j", "fine_tuning", "several"),
+    ("POST", "/videos/extensions", "video_generation", "metered"),
 ]
 OPENAI_OTHERS = [
     ("GET", "/chat/completions"),
@@ -56,7 +59,8 @@ OPENAI_OTHERS = [
     ("POST", "/threads/t/messages"),
     ("GET", "/models/gpt-4o"),
     ("POST", "/files"),
-    ("POST", "/fine_tuning/jobs/j/cancel"),
+    ("GET", "/fine_tuning/jobs"),
+    ("GET", "/fine_tuning/jobs/j/events"),
     ("POST", "/my-completions"),
     ("POST", ""),
 ]

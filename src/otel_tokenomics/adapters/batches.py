@@ -121,7 +121,6 @@ class LinesMeter:
 class WorkMeter(StainlessMeter):
     """Reads work that is done later, such as a batch: its id, and whether it was `created` just now."""
 
-    group = origin = None
     whole = False
 
     def __init__(
@@ -134,11 +133,23 @@ class WorkMeter(StainlessMeter):
         super().respond(word)
         self._conclude()
 
+    @property
+    def group(self) -> str | None:
+        """Nothing is counted in it."""
+        return None
+
+    @property
+    def origin(self) -> str | None:
+        """It comes of nothing."""
+        return None
+
     def parts(self) -> tuple[Part, ...]:
         """None: what it bills is in its results."""
         return ()
 
-    rest = parts
+    def rest(self) -> tuple[Part, ...]:
+        """None."""
+        return ()
 
 
 class _Work:

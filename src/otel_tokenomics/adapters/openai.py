@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from otel_tokenomics.adapters import openai_batch
+from otel_tokenomics.adapters import openai_batch, openai_training
 from otel_tokenomics.adapters.batches import LinesMeter
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai_usage import read_usage
@@ -47,6 +47,8 @@ _ROUTES = Routes(
     Route("POST", "images/variations", "image_generation"),
     Route("POST", "videos", "video_generation"),
     Route("POST", "videos/*/remix", "video_generation"),
+    Route("POST", "videos/edits", "video_generation"),
+    Route("POST", "videos/extensions", "video_generation"),
     Route("GET", "videos/*", "video_generation", "polled"),
     Route("POST", "audio/transcriptions", "transcription"),
     Route("POST", "audio/translations", "translation"),
@@ -58,6 +60,7 @@ _ROUTES = Routes(
     Route("POST", "runs/*/cancel", "chat", "polled"),
     Route("GET", "threads/*/runs/*", "chat", "polled"),
     *openai_batch.ROUTES,
+    *openai_training.ROUTES,
 )
 _ASKABLE = frozenset({"chat/completions", "completions"})
 """Routes that know `stream_options.include_usage`; any other refuses it as an unknown parameter."""
@@ -88,9 +91,14 @@ class OpenAI:
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter | LinesMeter:
         """A meter that asks for usage in a stream where the endpoint is known to give it."""
         if facts.billing == "several":
-            return self._batches.meter(DIALECT, options, facts)
+            return self._several(options, facts)
         asks = facts.stream and facts.route in _ASKABLE and self._may_ask(client, body_of(options))
         return StainlessMeter(DIALECT, options, facts, include_usage=asks)
+
+    def _several(self, options: Any, facts: Facts) -> LinesMeter | StainlessMeter:
+        if facts.operation == "fine_tuning":
+            return openai_training.TrainingMeter(options, facts)
+        return self._batches.meter(DIALECT, options, facts)
 
     def listener(self, path: str, host: str | None) -> SocketListener:
         """Reads what a websocket of that path at that host receives."""

@@ -58,6 +58,8 @@ def count_work(told: Told, body: Mapping[str, Any], facts: Facts) -> None:
 
 def _count_video(told: Told, video: Mapping[str, Any]) -> None:
     """The length of a finished video by its shorter side, `720p`: one that failed is not billed."""
+    # It is no more than one that is still being made, and nothing is to be counted in its place.
+    told.pending = told.pending or video.get("status") == "failed"
     seconds = video.get("seconds")
     length = int(seconds) if isinstance(seconds, str) and seconds.isdecimal() else seconds
     size = _SIZE.match(str(video.get("size")))

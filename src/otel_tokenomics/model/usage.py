@@ -12,6 +12,7 @@ A bucket is a string, `<component>` or `<component>.<detail>`:
 `audio.ms`                 milliseconds of audio, where audio is billed by time
 `compute.ms`               milliseconds that a machine ran, where that is billed
 `characters`, `images`     characters, images, where the provider bills those
+`training`                 tokens that a model was trained with
 `input@<model>`, ...       any of these, of another model than the one that answered
 ========================== =============================================================
 

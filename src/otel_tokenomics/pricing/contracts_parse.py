@@ -32,7 +32,19 @@ _KINDS = (
 )
 _COMPONENTS = (
     *TOKEN_COMPONENTS,
-    *("tool", "audio", "characters", "images", "image", "video", "requests", "pages", "rerank", "seconds"),
+    *(
+        "tool",
+        "audio",
+        "characters",
+        "images",
+        "image",
+        "video",
+        "requests",
+        "pages",
+        "rerank",
+        "seconds",
+        "training",
+    ),
     *("storage", "sessions"),
 )
 _EVERY = get_args(Every)
