@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters import anthropic_batch
+from otel_tokenomics.adapters import anthropic_batch, anthropic_sessions
 from otel_tokenomics.adapters.batches import LinesMeter
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.adapters.hosts import Hosts
@@ -35,6 +35,7 @@ _ROUTES = Routes(
     Route("POST", "messages/count_tokens", "count_tokens", "free"),
     Route("POST", "complete", "text_completion"),
     *anthropic_batch.ROUTES,
+    *anthropic_sessions.ROUTES,
 )
 _CLIENTS = {"Bedrock": "aws.bedrock", "Vertex": "gcp.vertex_ai", "Foundry": "azure.ai.inference"}
 _TOOLS = {
@@ -50,6 +51,7 @@ class Anthropic:
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
         self._endpoints = Endpoints(self._endpoint)
+        self._sessions = anthropic_sessions.Sessions(read_usage)
 
     def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
         """What the request says, or `None` if it calls no model."""
@@ -63,8 +65,13 @@ class Anthropic:
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter | LinesMeter:
         """A meter of messages. Their streams always carry usage."""
         if facts.billing == "several":
-            return anthropic_batch.meter(DIALECT, options, facts)
+            return self._several(options, facts)
         return StainlessMeter(DIALECT, options, facts)
+
+    def _several(self, options: Any, facts: Facts) -> LinesMeter | StainlessMeter:
+        if facts.route.startswith("sessions"):
+            return self._sessions.meter(options, facts)
+        return anthropic_batch.meter(DIALECT, options, facts)
 
     def _endpoint(self, client: Any, host: str | None) -> Endpoint:
         name = type(client).__name__
