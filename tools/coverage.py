@@ -48,6 +48,9 @@ the library retries is a span of its own, and the one that answers is the record
 A prediction of replicate's is counted when it is seen at its end: one that is only streamed, or that `run`
 takes while it is still being made, and that is never asked for again, is not.
 
+Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic` are recorded as
+[these](jobs.md) say.
+
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.
 """

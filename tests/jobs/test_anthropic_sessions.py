@@ -1,4 +1,4 @@
-"""Sessions of Anthropic's managed agents, with the real client library: a record for each request to a model."""
+"""Sessions of Anthropic's managed agents, with the real client library: a record for each model request."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class _Heard:
     """The meter of a response that was read already."""
 
     veils = False
-    complete = True
+    complete = keeps = True
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
