@@ -18,6 +18,9 @@ from tests.support.wire import Wire, http_library
 from otel_tokenomics.adapters import openai_batch
 from otel_tokenomics.flow import guard
 
+# An exception thrown at a generator that is being finalised can only be printed, by the interpreter.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 WRAPPERS = frozenset({"receive", "close", "_hear", "_end"})
 """Frames of the seam in websockets: one `try` each, around whatever they call of ours."""
 
