@@ -83,7 +83,7 @@ _UNREAD: Final = frozenset({"aws.bedrock"})
 class RawHttp:
     """The adapter: each request is read by the first of its vendor's formats that knows its path."""
 
-    sign = None
+    sign: str | None = None
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()

@@ -177,6 +177,15 @@ _ROWS = (
     ),
     _http("replicate.client", "replicate", "ReplicateInstrumentor", "replicate:Replicate", "Client._request"),
     _VOYAGE,
+    _http(
+        # Its own requests. What it sends through another client library is that one's.
+        "litellm",
+        "litellm",
+        "LiteLLMInstrumentor",
+        "litellm:LiteLLM",
+        "HTTPHandler.post",
+        "litellm.llms.custom_httpx.http_handler",
+    ),
     _BOTOCORE,
     _CLAUDE_AGENT,
 )
