@@ -12,6 +12,7 @@ import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import pytest
 from tests.support.either import items, value
@@ -133,7 +134,20 @@ def having(*features: str, **how: Any) -> pytest.MarkDecorator:
 
 
 all_cases = having()
-every = pytest.mark.parametrize("case", STANDING, ids=str)
+standing = pytest.mark.parametrize("case", STANDING, ids=str)
+
+
+def every(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Parametrise a test with every case of the first libraries, and one of each other that takes turns."""
+    turn = crc32(test.__name__.encode())
+    chosen = list(STANDING)
+    for index, library in enumerate(sorted({case.library for case in CASES} - {*FIRST})):
+        own = [case for case in CASES if case.library == library]
+        chosen.append(own[(turn + index) % len(own)])
+    marked: Callable[..., Any] = pytest.mark.parametrize("case", chosen, ids=str)(test)
+    return marked
+
+
 plain = having(stream=False)
 streamed = having(stream=True)
 

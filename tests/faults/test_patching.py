@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.faults.cases import BUCKETS, CASES, Case, call, differential, every
+from tests.faults.cases import BUCKETS, CASES, Case, call, differential, standing
 from tests.support.either import value
 from tests.support.telemetry import INSTRUMENTORS, Telemetry, buckets_of, instrumented
 
@@ -60,7 +60,7 @@ def test_52_instrumenting_one_leaves_the_other_alone(library: str) -> None:
         assert originals(other) == before
 
 
-@every
+@standing
 async def test_52_instrument_twice_is_one_record(case: Case) -> None:
     with instrumented() as telemetry:
         INSTRUMENTORS[case.kit.distribution]().instrument(**telemetry.providers)
@@ -68,7 +68,7 @@ async def test_52_instrument_twice_is_one_record(case: Case) -> None:
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
 
 
-@every
+@standing
 async def test_52_a_client_made_before_is_recorded_and_one_made_under_us_goes_quiet(case: Case) -> None:
     wire = case.wire(case.reply())
     early = case.client(wire)
@@ -95,7 +95,7 @@ def _wrap(kind: Any, name: str, seen: list[str], label: str) -> Any:
     return original
 
 
-@every
+@standing
 @pytest.mark.parametrize("order", ["ours last", "ours first"])
 async def test_52_others_above_and_below_removed_out_of_order(case: Case, order: str) -> None:
     base = importlib.import_module(f"{case.library}._base_client")
@@ -126,7 +126,7 @@ def _forget(library: str) -> None:
     INSTRUMENTORS[library].seam._points.clear()
 
 
-@every
+@standing
 async def test_52_a_wrapper_that_another_threw_out_is_put_back(case: Case) -> None:
     base = importlib.import_module(f"{case.library}._base_client")
     kind = base.AsyncAPIClient if case.asynchronous else base.SyncAPIClient
@@ -142,7 +142,7 @@ async def test_52_a_wrapper_that_another_threw_out_is_put_back(case: Case) -> No
         kind.request = first
 
 
-@every
+@standing
 @pytest.mark.parametrize("missing", ["_process_response", "request", "retry"])
 async def test_49_50_a_point_that_a_version_lacks_is_left_alone(
     case: Case, missing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -196,7 +196,7 @@ print("done", hasattr(base.SyncAPIClient.request, "__wrapped__"))
         assert ran.stderr == ""
 
 
-@every
+@standing
 async def test_53_a_suppressed_context_is_not_recorded(case: Case) -> None:
     from opentelemetry.instrumentation.utils import suppress_instrumentation
 
@@ -209,7 +209,7 @@ async def test_53_a_suppressed_context_is_not_recorded(case: Case) -> None:
     assert telemetry.spans() == []
 
 
-@every
+@standing
 async def test_53_a_call_made_while_a_call_is_settled_does_not_recurse(case: Case) -> None:
     from opentelemetry.sdk.trace import SpanProcessor
 
