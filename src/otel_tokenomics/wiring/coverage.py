@@ -22,7 +22,6 @@ POINTS: Final[Mapping[str, tuple[Point, ...]]] = {row.distribution: row.points f
 UNCOVERED: Final = (
     "aiobotocore",
     "xai-sdk",
-    "azure-ai-inference",
     "google-generativeai",
 )
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""

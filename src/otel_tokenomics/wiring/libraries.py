@@ -186,6 +186,13 @@ _ROWS = (
         "HTTPHandler.post",
         "litellm.llms.custom_httpx.http_handler",
     ),
+    _http(
+        "azure.ai.inference",
+        "azure-ai-inference",
+        "AzureInferenceInstrumentor",
+        "azure_inference:AzureInference",
+        "ChatCompletionsClient.send_request",
+    ),
     _BOTOCORE,
     _CLAUDE_AGENT,
 )
