@@ -51,6 +51,9 @@ takes while it is still being made, and that is never asked for again, is not.
 Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic` are recorded as
 [these](jobs.md) say.
 
+`litellm` is read by the host that it calls, and on a host that is not known by the path: its own requests to
+Bedrock are not read. What it sends through another client library is recorded if that one is.
+
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.
 """
