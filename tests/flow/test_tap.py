@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -26,3 +28,22 @@ async def test_the_last_piece_is_read(asynchronous: bool, size: int) -> None:
     assert seen == b"".join(chunks)
     assert buckets_of(record) == replies.OPENAI_BUCKETS
     assert record["tokenomics.usage.source"] == "provider"
+
+
+def test_a_reader_that_is_dropped_is_gone_at_once() -> None:
+    chunks = replies.sse(replies.chat_chunks(usage=replies.OPENAI_USAGE), done=False)
+    kit, wire = KITS["openai"], Wire(Reply(chunks, headers=SSE), library=http_library("openai"))
+    client: Any = kit.client(wire, False, {})
+    with (
+        instrumented("openai"),
+        client.chat.completions.with_streaming_response.create(**kit.arguments(True)) as response,
+    ):
+        reader = response.http_response.iter_bytes()
+        assert next(reader)
+        gone = weakref.ref(reader)
+        gc.disable()
+        try:
+            del reader
+            assert gone() is None, "something of ours holds the reader"
+        finally:
+            gc.enable()

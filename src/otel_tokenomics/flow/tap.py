@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.flow import late
@@ -32,16 +32,17 @@ def install(response: Any, call: Call) -> None:
     earlier = {name: cover for name, cover in below.items() if name in vars(response)}
     veil = Veil() if call.veils else None
 
-    reading: list[Any] = []
+    # Weakly: a reader that the application drops is to end then and there, and with it the response.
+    reading: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def iter_bytes(*args: Any, **kwargs: Any) -> Iterator[bytes]:
-        reading[:] = [_tapped(response, below["iter_bytes"](*args, **kwargs), call, veil)]
-        tapped: Iterator[bytes] = reading[0]
+        tapped = _tapped(response, below["iter_bytes"](*args, **kwargs), call, veil)
+        reading.add(tapped)
         return tapped
 
     def aiter_bytes(*args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
-        reading[:] = [_atapped(response, below["aiter_bytes"](*args, **kwargs), call, veil)]
-        tapped: AsyncIterator[bytes] = reading[0]
+        tapped = _atapped(response, below["aiter_bytes"](*args, **kwargs), call, veil)
+        reading.add(tapped)
         return tapped
 
     def close(*args: Any, **kwargs: Any) -> Any:
@@ -133,7 +134,7 @@ def _broken(call: Call, error: BaseException) -> None:
 
 
 def _closed(
-    response: Any, call: Call, earlier: Mapping[str, Any] | None = None, reading: Sequence[Any] = ()
+    response: Any, call: Call, earlier: Mapping[str, Any] | None = None, reading: Iterable[Any] = ()
 ) -> None:
     """The response was closed, or its reader is done: without `earlier`, and only if it is closed by then.
 
