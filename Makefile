@@ -64,7 +64,7 @@ RIVALS := .venvs/rivals/bin/python
 
 bench-budgets: $(STAMP) ## Budgets: what a reservation costs, and what 50 calls at once spend, beside other libraries
 	@test -x $(RIVALS) || { $(PYTHON) -m venv .venvs/rivals && \
-	  $(RIVALS) -m pip install --quiet openai shekel agentbudget agenticmeter tokencap litellm; }
+	  $(RIVALS) -m pip install --quiet openai shekel agentbudget agenticmeter tokencap llm-cost-governor litellm; }
 	$(PY) -m tests.bench.budgets --rivals $(RIVALS) $(ARGS)
 
 versions: $(STAMP) ## The smoke tests on the oldest, each major and the newest client libraries

@@ -113,6 +113,14 @@ def tokencap(url: str) -> None:
     race(lambda: one.chat.completions.create(**ASKED))
 
 
+def llm_cost_governor(url: str) -> None:
+    """`build_budget_chain(limit_usd=...)`: four calls fit, of a model that it has a price for."""
+    hooks = importlib.import_module("llm_cost_governor.budget").build_budget_chain(limit_usd=0.07)
+    guarded: Any = importlib.import_module("llm_cost_governor.wrapper").guarded_call
+    one, asked = client(url), {**ASKED, "model": "gpt-5.4"}
+    race(lambda: guarded(one, provider="openai", hooks=hooks, **asked))
+
+
 def litellm(url: str) -> None:
     """`litellm.max_budget`."""
     module: Any = importlib.import_module("litellm")
@@ -132,7 +140,7 @@ def otel_tokenomics(url: str) -> None:
     race(lambda: one.chat.completions.create(**ASKED))
 
 
-LIBRARIES = (shekel, agentbudget, agenticmeter, tokencap, litellm, otel_tokenomics)
+LIBRARIES = (shekel, agentbudget, agenticmeter, tokencap, llm_cost_governor, litellm, otel_tokenomics)
 
 
 def main(name: str) -> None:

@@ -26,7 +26,7 @@ from otel_tokenomics.budgets.stores.sqlite import SQLiteStore
 
 CALLS, LIMIT, PRICE = 50, 50_000_000, 12_500_000
 """Nano-USD."""
-LIBRARIES = ("otel_tokenomics", "shekel", "agentbudget", "agenticmeter", "tokencap", "litellm")
+RIVALS = ("shekel", "agentbudget", "agenticmeter", "tokencap", "llm_cost_governor", "litellm")
 ACCOUNTS = ("organization", "team=search", "user=u1")
 
 
@@ -148,7 +148,7 @@ def main() -> None:
             reserved, settled = steps(store, 1, times)
             print(f"{name:<18}{_row(reserved, settled)}{_let(ours(store))}")
     print("\nthe real openai client, 50 threads, a provider on the loopback interface:")
-    for library in LIBRARIES:
+    for library in ("otel_tokenomics", *RIVALS):
         python = sys.executable if library == "otel_tokenomics" else arguments.rivals
         told = "  no environment for it: see --rivals" if python is None else billed(python, library)
         print(f"{library:<18}{told}")
