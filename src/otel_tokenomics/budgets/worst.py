@@ -6,7 +6,7 @@ reads at the provider, a tier that the provider chooses) can cost more; that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ _FILES = ("inlineData", "fileData", "inline_data", "file_data")
 _PER_PART = 8
 """Tokens that a chat format adds around a message, a tool or a part of one, at most."""
 _PER_NUMBER = 8
+_MOST_REMEMBERED = 1_000
 _SERVER_TOOLS = ("web_search", "web_fetch", "file_search", "code_interpreter", "code_execution")
 _IMAGE_TOKENS = 5_000
 _IMAGE_TOKENS_BY_MODEL = (("4o-mini", 50_000),)
@@ -69,6 +70,11 @@ class Asked(NamedTuple):
     at_ns: int
 
 
+Variant = tuple[str | None, dict[str, int]]
+"""A way in which the provider may bill: the tier it serves, and the buckets it counts."""
+Rates = tuple[object, ...]
+
+
 @dataclass(slots=True)
 class _Seen:
     """What a walk through a request has found."""
@@ -88,6 +94,7 @@ class Estimate:
         self._plan = plan
         self._price = price
         self._most_output = most_output
+        self._dearest: dict[tuple[object, ...], tuple[Rates, int]] = {}
 
     def need(self, asked: Asked, cap: int | None = None, count: Count | None = None) -> Need:
         """The worst case of one attempt.
@@ -137,19 +144,41 @@ class Estimate:
 
     def _cost(self, asked: Asked, seen: _Seen, n_in: int, out: int) -> tuple[int | None, str | None]:
         tools = self._tools(asked.body or {})
+        variants = [(tier, {**buckets, **tools}) for tier, buckets in _variants(asked, seen, n_in, out)]
+        names = [(tier, *buckets) for tier, buckets in variants]
+        key = (asked.facts.provider, asked.facts.request_model, *names)
+        known = self._dearest.get(key)
+        if known is not None:
+            # At the same rates it is dearest again, for each variant has the same quantities.
+            cost = self._priced(asked, *variants[known[1]])
+            if cost.amount_femto is not None and _rates(cost) == known[0]:
+                return nano_of(cost.amount_femto), None
+        return self._worst(asked, variants, key)
+
+    def _worst(
+        self, asked: Asked, variants: Sequence[Variant], key: tuple[object, ...]
+    ) -> tuple[int | None, str | None]:
         worst: int | None = None
         why: str | None = None
-        for tier, buckets in _variants(asked, seen, n_in, out):
-            usage = Usage({**buckets, **tools})
-            reading = Reading(usage, response_model=asked.facts.request_model, service_tier=tier)
-            cost = self._price(asked.facts, reading, asked.at_ns)
+        for index, variant in enumerate(variants):
+            cost = self._priced(asked, *variant)
             if cost.amount_femto is None or cost.status != "complete":
                 why = why or (cost.unpriced_reason or "unknown_model")
             elif cost.currency != "USD":
                 why = "unknown_currency"
-            else:
-                worst = max(worst or 0, nano_of(cost.amount_femto))
+            elif worst is None or nano_of(cost.amount_femto) > worst:
+                worst = nano_of(cost.amount_femto)
+                self._remember(key, cost, index)
         return worst, None if worst is not None else why
+
+    def _priced(self, asked: Asked, tier: str | None, buckets: dict[str, int]) -> Cost:
+        reading = Reading(Usage(buckets), response_model=asked.facts.request_model, service_tier=tier)
+        return self._price(asked.facts, reading, asked.at_ns)
+
+    def _remember(self, key: tuple[object, ...], cost: Cost, index: int) -> None:
+        if len(self._dearest) >= _MOST_REMEMBERED:
+            self._dearest.clear()
+        self._dearest[key] = _rates(cost), index
 
     def _tools(self, body: Mapping[str, Any]) -> dict[str, int]:
         """Uses of tools that run at the provider and are billed by use."""
@@ -160,6 +189,12 @@ class Estimate:
                 most = tool.get("max_uses", body.get("max_tool_calls"))
                 uses[f"tool.{kind}"] = most if isinstance(most, int) else self._plan.tool_calls
         return uses
+
+
+def _rates(cost: Cost) -> Rates:
+    """What the amount of a cost depends on but for its quantities."""
+    lines = [(line.bucket, line.rate_femto, line.per) for line in cost.lines]
+    return (cost.status, cost.currency, cost.price_id, cost.effective_date, cost.tier, *lines)
 
 
 def choices(body: Mapping[str, Any]) -> int:
@@ -190,7 +225,7 @@ def _parts(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [body, *[inner for name in _NESTED if isinstance(inner := body.get(name), Mapping)]]
 
 
-def _variants(asked: Asked, seen: _Seen, n_in: int, out: int) -> Iterator[tuple[str | None, dict[str, int]]]:
+def _variants(asked: Asked, seen: _Seen, n_in: int, out: int) -> Iterator[Variant]:
     """The ways in which a provider may bill the same tokens."""
     inputs = ["input"]
     if seen.writes or asked.facts.provider in _WRITES_BY_ITSELF:
