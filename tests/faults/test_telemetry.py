@@ -28,13 +28,18 @@ class _Raising(SpanProcessor):
         setattr(self, hook, boom)
 
 
+def made(case: Case) -> int:
+    """The output tokens of an answer."""
+    return sum(n for bucket, n in BUCKETS[case.library].items() if bucket.startswith(("output", "reasoning")))
+
+
 @every
 @pytest.mark.parametrize("hook", ["on_start", "on_end", "_on_ending"])
 async def test_12_14_a_span_processor_raises(case: Case, hook: str) -> None:
     telemetry = await differential(case, case.reply(), telemetry=Telemetry(_Raising(hook)))
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
-    counted = telemetry.metrics()["gen_ai.client.inference.usage.output_tokens"]
-    assert sum(counted.values()) == 20
+    counted = telemetry.metrics().get("gen_ai.client.inference.usage.output_tokens", {})
+    assert sum(counted.values()) == made(case)
 
 
 @every
@@ -88,8 +93,8 @@ async def test_15_a_histogram_raises(case: Case, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Histogram, "record", boom)
     telemetry = await differential(case, case.reply())
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
-    counted = telemetry.metrics()["gen_ai.client.inference.usage.output_tokens"]
-    assert sum(counted.values()) == 20, "a total does not depend on a distribution"
+    counted = telemetry.metrics().get("gen_ai.client.inference.usage.output_tokens", {})
+    assert sum(counted.values()) == made(case), "a total does not depend on a distribution"
 
 
 class _RaisingLogs(LogRecordExporter):
@@ -104,7 +109,7 @@ async def test_16_the_event_cannot_be_emitted(case: Case, monkeypatch: pytest.Mo
     telemetry = await differential(case, case.reply())
     assert telemetry.records() == []
     (span,) = telemetry.spans()
-    assert (span.attributes or {})["gen_ai.usage.output_tokens"] == 20
+    assert (span.attributes or {}).get("gen_ai.usage.output_tokens", 0) == made(case)
 
 
 @every
@@ -181,8 +186,8 @@ async def test_58_the_sampler_is_off(case: Case) -> None:
     telemetry.tracer_provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     await differential(case, case.reply(), telemetry=telemetry)
     assert buckets_of(telemetry.record()) == BUCKETS[case.library]
-    counted = telemetry.metrics()["gen_ai.client.inference.usage.output_tokens"]
-    assert sum(counted.values()) == 20
+    counted = telemetry.metrics().get("gen_ai.client.inference.usage.output_tokens", {})
+    assert sum(counted.values()) == made(case)
 
 
 @every
