@@ -41,6 +41,16 @@ def gauges(sink: Sink, name: str) -> list[tuple[dict[str, Any], float]]:
     ]
 
 
+def most(sink: Sink, name: str) -> float:
+    """The largest value of a gauge that arrived."""
+    return max((value for _, value in gauges(sink, name)), default=0.0)
+
+
+def tells(sink: Sink, name: str, wanted: float) -> bool:
+    """Whether a gauge has told this value."""
+    return any(value == pytest.approx(wanted, rel=1e-4) for _, value in gauges(sink, name))
+
+
 def test_a_shared_budget_is_told_by_every_process(tmp_path: Path) -> None:
     config = tmp_path / "tokenomics.toml"
     config.write_text(BUDGETS.format(path=tmp_path / "budgets.db"))
@@ -49,18 +59,25 @@ def test_a_shared_budget_is_told_by_every_process(tmp_path: Path) -> None:
         to = {"TOKENOMICS_OTLP_ENDPOINT": sink.url, "TOKENOMICS_INTERVAL": "1s"}
         with Collector(tmp_path / "queue", "role-laptop", "backend-otlp", settings=to) as collector:
             url = f"http://127.0.0.1:{collector.grpc}"
-            for process in [fleet.start(f"b{n}", CALLS, url, settings=shared) for n in range(PROCESSES)]:
+            # While they wait for their last call, what both have spent is told, and nothing is held.
+            started = [
+                fleet.start(f"b{n}", CALLS + 1, url, pause_at=CALLS, settings=shared)
+                for n in range(PROCESSES)
+            ]
+            for process in started:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "half\n"
+            spent_by_all = CALLS * PROCESSES
+            assert sink.wait(lambda: most(sink, names.METRIC_BUDGET_REQUEST_USAGE) >= spent_by_all)
+            bill = fleet.bill(CALLS, PROCESSES) / 1e12
+            assert sink.wait(lambda: tells(sink, names.METRIC_BUDGET_COST_USAGE, bill))
+            for process in started:
                 fleet.finish(process)
-        used = gauges(sink, names.METRIC_BUDGET_REQUEST_USAGE)
-        assert max(value for _, value in used) == CALLS * PROCESSES
         money = gauges(sink, names.METRIC_BUDGET_COST_USAGE)
         labels, spent = max(money, key=lambda point: point[1])
         assert labels[names.BUDGET_NAME] == "money"
         assert (labels[names.TEAM], labels[names.BUDGET_SCOPE]) == ("search", "team")
-        bill = fleet.bill(CALLS, PROCESSES) / 1e12
         assert spent >= bill
-        # The process that ends last sees what both have spent, and nothing held.
-        assert any(value == pytest.approx(bill, rel=1e-4) for _, value in money)
         limits = {value for _, value in gauges(sink, names.METRIC_BUDGET_COST_LIMIT)}
         assert limits == {1000.0}
-        assert total(sink.points(), names.METRIC_BUDGET_DECISIONS) == CALLS * PROCESSES * 2
+        assert total(sink.points(), names.METRIC_BUDGET_DECISIONS) == (CALLS + 1) * PROCESSES * 2

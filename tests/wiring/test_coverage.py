@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -108,3 +109,14 @@ def test_our_own_registration(site: Path, monkeypatch: pytest.MonkeyPatch) -> No
     install(site, "tokenomics_elsewhere", "1", "tokenomics_here = m:C")
     assert coverage.entry_points() == ["tokenomics_here"]
     assert metadata.version("tokenomics-elsewhere") == "1"
+
+
+def test_what_reaches_for_the_network_is_not_imported_to_be_looked_at() -> None:
+    code = (
+        "import sys; from otel_tokenomics.wiring.coverage import clients;"
+        "found = {client.name: client for client in clients()};"
+        "assert 'litellm' not in sys.modules; print(found['litellm'].present, found['litellm'].missing)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "HTTPHandler.post" in ran.stdout
+    assert ran.stdout.endswith("()\n")

@@ -68,7 +68,7 @@ class Rival:
 
 
 def clients() -> list[Client]:
-    """The installed client libraries, those with a seam first. Imports them."""
+    """The installed client libraries, those with a seam first. Imports all that are quiet."""
     covered = [_client(name, version) for name in POINTS if (version := version_of(name))]
     others = [Client(name, v, covered=False) for name in UNCOVERED if (v := version_of(name))]
     return covered + others
@@ -102,11 +102,25 @@ def version_of(distribution: str) -> str | None:
 def _client(name: str, version: str) -> Client:
     points = POINTS[name]
     try:
-        held = [point for point in points if _has(importlib.import_module(point.module), point)]
+        held = [point for point in points if _holds(name, point)]
     except Exception as error:
         return Client(name, version, missing=points, error=f"{type(error).__name__}: {error}")
     missing = tuple(point for point in points if point not in held)
     return Client(name, version, tuple(point.title for point in held), missing)
+
+
+def _holds(name: str, point: Point) -> bool:
+    if LIBRARIES[name].quiet:
+        return _has(importlib.import_module(point.module), point)
+    text = _source(name, point.module)
+    return f"\nclass {point.owner}" in text and any(f"def {method}(" in text for method in point.names)
+
+
+def _source(distribution: str, module: str) -> str:
+    """The text of a module of an installed distribution, which is not imported for that."""
+    wanted = module.replace(".", "/") + ".py"
+    files = [file for file in metadata.files(distribution) or () if file.as_posix() == wanted]
+    return files[0].read_text(encoding="utf-8") if files else ""
 
 
 def _has(module: object, point: Point) -> bool:

@@ -6,7 +6,7 @@ A row names things; nothing is imported before the application imports the libra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -50,6 +50,8 @@ class Library:
     points: tuple[Point, ...]
     sockets: tuple[Point, ...] = ()
     """Its connections that stay open, such as websockets; a version need not have them."""
+    quiet: bool = True
+    """Whether importing it reaches for no network; of one that does, `doctor` reads the source instead."""
 
     @property
     def entry_point(self) -> str:
@@ -177,14 +179,17 @@ _ROWS = (
     ),
     _http("replicate.client", "replicate", "ReplicateInstrumentor", "replicate:Replicate", "Client._request"),
     _VOYAGE,
-    _http(
-        # Its own requests. What it sends through another client library is that one's.
-        "litellm",
-        "litellm",
-        "LiteLLMInstrumentor",
-        "litellm:LiteLLM",
-        "HTTPHandler.post",
-        "litellm.llms.custom_httpx.http_handler",
+    # Its own requests. What it sends through another client library is that one's.
+    replace(
+        _http(
+            "litellm",
+            "litellm",
+            "LiteLLMInstrumentor",
+            "litellm:LiteLLM",
+            "HTTPHandler.post",
+            "litellm.llms.custom_httpx.http_handler",
+        ),
+        quiet=False,
     ),
     _http(
         "azure.ai.inference",
