@@ -73,6 +73,8 @@ def test_a_shared_budget_is_told_by_every_process(tmp_path: Path) -> None:
             assert sink.wait(lambda: tells(sink, names.METRIC_BUDGET_COST_USAGE, bill))
             for process in started:
                 fleet.finish(process)
+            decided = (CALLS + 1) * PROCESSES * 2
+            assert sink.wait(lambda: total(sink.points(), names.METRIC_BUDGET_DECISIONS) == decided)
         money = gauges(sink, names.METRIC_BUDGET_COST_USAGE)
         labels, spent = max(money, key=lambda point: point[1])
         assert labels[names.BUDGET_NAME] == "money"
@@ -80,4 +82,3 @@ def test_a_shared_budget_is_told_by_every_process(tmp_path: Path) -> None:
         assert spent >= bill
         limits = {value for _, value in gauges(sink, names.METRIC_BUDGET_COST_LIMIT)}
         assert limits == {1000.0}
-        assert total(sink.points(), names.METRIC_BUDGET_DECISIONS) == (CALLS + 1) * PROCESSES * 2

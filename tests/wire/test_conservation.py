@@ -189,7 +189,7 @@ def test_kill_9_and_a_failing_sink_lose_nothing_and_count_nothing_twice(tmp_path
         check_sqlite(sink, tmp_path / "ledger.db")
         refused = [request.status for request in sink.requests if request.status != 200]
         assert {429, 503, 0} <= set(refused), "the sink's bad day did not happen"
-        assert len(sink.records()) > CALLS * PROCESSES, "what was taken without an answer came again"
+        assert len(sink.records()) >= CALLS * PROCESSES, "how much came twice depends on what the kill hit"
 
 
 @pytest.mark.soak
