@@ -38,6 +38,7 @@ def records(broker: Broker) -> list[dict[str, object]]:
 
 
 def test_a_broker_that_crashes_loses_no_record(tmp_path: Path) -> None:
+    vendored.require()
     everything = fleet.ids(["kafka"], CALLS)
     broker = Broker(tmp_path)
     settings = {"KAFKA_BROKERS": f"127.0.0.1:{broker.port}"}

@@ -15,12 +15,17 @@ OLDER = {"cumulative_to_delta": "cumulativetodelta", "delta_to_cumulative": "del
 
 def collector(folder: Path, *names: str, settings: Mapping[str, str] | None = None) -> Collector:
     """That collector with these files; a user who has not built it skips the test."""
-    if build.find("vendors") is None:
-        pytest.skip("the vendors' collector is not built: `make collector ARGS=--vendors`")
+    require()
     made = Collector(folder / "queue", settings=settings, kind="vendors")
     files = [_older(folder, name) for name in ("base", "processors", *names)]
     made.arguments = [part for file in files for part in ("--config", str(file))]
     return made
+
+
+def require() -> None:
+    """Skip the running test where that collector has not been built: it takes long."""
+    if build.find("vendors") is None:
+        pytest.skip("the vendors' collector is not built: `make collector ARGS=--vendors`")
 
 
 def _older(folder: Path, name: str) -> Path:
