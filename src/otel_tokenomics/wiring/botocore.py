@@ -25,7 +25,7 @@ from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.drivers import drive
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
-from otel_tokenomics.wiring.following import end, see
+from otel_tokenomics.wiring.following import end, followed, see
 
 _FOLLOWS = ("stream", "body")
 """Under what names a response holds what is still to be read."""
@@ -132,19 +132,13 @@ def _cover(source: Any, answer: Any, call: Call) -> None:
 
 
 def _events(source: Any, call: Call) -> Iterator[Any]:
-    try:
-        for event in source:
-            see(call, event.payload)
-            if event.headers.get(":message-type", "event") != "event":
-                # What the application makes of it is an error; nothing comes after it.
-                end(call, early=True)
-            yield event
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        end(call, error)
-        raise
-    end(call)
+    def hear(event: Any) -> None:
+        see(call, event.payload)
+        if event.headers.get(":message-type", "event") != "event":
+            # What the application makes of it is an error; nothing comes after it.
+            end(call, early=True)
+
+    return followed(source, call, hear)
 
 
 def _cover_read(raw: Any, call: Call, length: Any) -> None:

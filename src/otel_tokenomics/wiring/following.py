@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.flow.veil import quiet
@@ -39,3 +42,20 @@ def end(call: Call, error: BaseException | None = None, early: bool = False) -> 
         call.end(error=error, early=early)
     except Exception as trouble:
         fault("tap.closed", trouble)
+
+
+def followed(source: Iterator[Any], call: Call, hear: Callable[[Any], None]) -> Iterator[Any]:
+    """What `source` gives, each told to `hear` before the application has it, and then its end."""
+    try:
+        for each in source:
+            try:
+                hear(each)
+            except Exception as trouble:
+                fault("tap.chunk", trouble)
+            yield each
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        end(call, error)
+        raise
+    end(call)

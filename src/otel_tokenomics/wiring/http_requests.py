@@ -12,7 +12,7 @@ from otel_tokenomics.adapters.http_request import HttpAnswer, HttpRequest, url_o
 from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.guard import fault
-from otel_tokenomics.wiring.following import end, see_lines
+from otel_tokenomics.wiring.following import end, followed, see_lines
 from otel_tokenomics.wiring.http_calls import Arguments, call_of, line_of
 from otel_tokenomics.wiring.http_httpx import with_request
 
@@ -112,16 +112,10 @@ def _uncover(response: Any) -> Call | None:
 
 
 def _told(response: Any, source: Iterator[Any], call: Call) -> Iterator[Any]:
-    try:
-        for data in source:
-            # Whoever wants it decoded gets text.
-            text = isinstance(data, str)
-            see_lines(call, data.encode(response.encoding or "utf-8", "replace") if text else data)
-            yield data
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        end(call, error)
-        raise
-    end(call)
+    def hear(data: Any) -> None:
+        # Whoever wants it decoded gets text.
+        text = isinstance(data, str)
+        see_lines(call, data.encode(response.encoding or "utf-8", "replace") if text else data)
+
+    yield from followed(source, call, hear)
     _uncover(response)
