@@ -56,6 +56,7 @@ OUTERMOST = {
     "_atapped",
     "iter_content",
     "_told",
+    "followed",
     "release",
     "read",
     "read_nowait",
