@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from otel_tokenomics.adapters.anthropic import DIALECT, read_usage
+from otel_tokenomics.adapters.anthropic import DIALECT
+from otel_tokenomics.adapters.anthropic_usage import read_usage
 from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_tokenomics.adapters import anthropic, openai_usage
+from otel_tokenomics.adapters import anthropic_usage, openai_usage
 from otel_tokenomics.adapters.counts import Counts
 from otel_tokenomics.model.usage import Usage
 
@@ -105,7 +105,7 @@ def test_parts_beyond_the_whole_are_flagged() -> None:
 
 READERS: list[tuple[Callable[[Mapping[str, Any]], Usage], str]] = [
     (openai_usage.read_usage, "completion_tokens"),
-    (anthropic.read_usage, "output_tokens"),
+    (anthropic_usage.read_usage, "output_tokens"),
 ]
 
 
@@ -145,8 +145,8 @@ def test_openai_never_raises(raw: dict[str, Any], key: str, parts: Any) -> None:
 
 @given(st.dictionaries(st.sampled_from(ANTHROPIC_KEYS), JSON | st.dictionaries(st.text(max_size=3), JSON)))
 def test_anthropic_never_raises(raw: dict[str, Any]) -> None:
-    sound(anthropic.read_usage(raw))
-    sound(anthropic.read_usage({"iterations": [{**raw, "type": "compaction"}, raw, None]}))
+    sound(anthropic_usage.read_usage(raw))
+    sound(anthropic_usage.read_usage({"iterations": [{**raw, "type": "compaction"}, raw, None]}))
 
 
 COUNT = st.integers(0, 10**9)
@@ -178,7 +178,7 @@ def test_openai_buckets_add_up_to_its_totals(
 def test_anthropic_buckets_are_its_own(
     plain: int, read: int, short: int, long: int, text: int, thought: int
 ) -> None:
-    usage = anthropic.read_usage(
+    usage = anthropic_usage.read_usage(
         {
             "input_tokens": plain,
             "cache_read_input_tokens": read,

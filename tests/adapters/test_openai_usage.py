@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_tokenomics.adapters.openai import DIALECT
+from otel_tokenomics.adapters.openai_dialect import DIALECT
 from otel_tokenomics.adapters.openai_usage import read_usage
 from otel_tokenomics.adapters.openai_work import unit_of_images
 from otel_tokenomics.adapters.stainless import Told

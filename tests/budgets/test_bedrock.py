@@ -16,7 +16,8 @@ from tests.support import aws
 from tests.support.wire import JSON, Reply
 
 from otel_tokenomics.adapters.aws import Request
-from otel_tokenomics.adapters.bedrock import Bedrock, BedrockMeter
+from otel_tokenomics.adapters.bedrock import Bedrock
+from otel_tokenomics.adapters.bedrock_meter import BedrockMeter
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.budgets.worst import output_cap, walk
 from otel_tokenomics.flow import guard

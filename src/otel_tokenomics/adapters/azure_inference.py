@@ -6,7 +6,7 @@ asynchronous, aiohttp, as `azsdk-python-ai-inference/...`, with what the applica
 
 from __future__ import annotations
 
-from otel_tokenomics.adapters import openai
+from otel_tokenomics.adapters import openai_dialect
 from otel_tokenomics.adapters.http import HttpAdapter
 from otel_tokenomics.adapters.stainless import Route, Routes
 
@@ -22,4 +22,4 @@ class AzureInference(HttpAdapter):
         Route("POST", "embeddings", "embeddings"),
         Route("POST", "images/embeddings", "embeddings"),
     )
-    dialect = openai.DIALECT
+    dialect = openai_dialect.DIALECT

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters import anthropic, openai
+from otel_tokenomics.adapters import anthropic, openai_dialect
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.stainless import (
     Dialect,
@@ -43,7 +43,7 @@ class _Compatible:
     flavor: str
     provider: str
     routes: Routes
-    dialect: Dialect = openai.DIALECT
+    dialect: Dialect = openai_dialect.DIALECT
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
@@ -101,11 +101,11 @@ class Fireworks(_Compatible):
 
     def meter(self, client: Any, options: Any, facts: Facts) -> StainlessMeter:
         """A meter of chat completions or of messages."""
-        dialect = anthropic.DIALECT if facts.route == "messages" else openai.DIALECT
+        dialect = anthropic.DIALECT if facts.route == "messages" else openai_dialect.DIALECT
         return StainlessMeter(dialect, options, facts)
 
 
-class _WriterDialect(openai.OpenAIDialect):
+class _WriterDialect(openai_dialect.OpenAIDialect):
     """Writer's streamed completions are bare pieces of text."""
 
     def texts(self, event: Mapping[str, Any]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from otel_tokenomics.adapters import openai
+from otel_tokenomics.adapters import openai_dialect
 from otel_tokenomics.adapters.http import HttpAdapter
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
 
@@ -25,7 +25,7 @@ class HuggingFace(HttpAdapter):
         Route("POST", "completions", "text_completion"),
         Route("POST", "embeddings", "embeddings"),
     )
-    dialect = openai.DIALECT
+    dialect = openai_dialect.DIALECT
 
     def endpoint(self, url: Any) -> Endpoint:
         """The provider behind the router, who sets the price; it is not told where the router chooses."""

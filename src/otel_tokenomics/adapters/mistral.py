@@ -6,7 +6,7 @@ not counted yet: such a response says so by a usage that is missing.
 
 from __future__ import annotations
 
-from otel_tokenomics.adapters import openai
+from otel_tokenomics.adapters import openai_dialect
 from otel_tokenomics.adapters.http import HttpAdapter
 from otel_tokenomics.adapters.stainless import Route, Routes
 
@@ -30,4 +30,4 @@ class Mistral(HttpAdapter):
         Route("POST", "classifications", "classification"),
         Route("POST", "ocr", "ocr"),
     )
-    dialect = openai.DIALECT
+    dialect = openai_dialect.DIALECT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from otel_tokenomics.adapters import anthropic, openai
+from otel_tokenomics.adapters import anthropic, openai_dialect
 from otel_tokenomics.adapters.cohere import Cohere
 from otel_tokenomics.adapters.google import Google
 from otel_tokenomics.adapters.hosts import Hosts
@@ -42,7 +42,7 @@ class OpenAIFormat(HttpAdapter):
         Route("POST", "audio/speech", "speech"),
         Route("POST", "moderations", "moderation", "free"),
     )
-    dialect = openai.DIALECT
+    dialect = openai_dialect.DIALECT
 
     def told(self, route: Route, endpoint: Endpoint, request: Any, stream: bool) -> Facts:
         """The facts of a request, with what sets the price of an image."""
