@@ -30,6 +30,7 @@ CAPS = {
     "cohere": ("max_tokens",),
     "ollama": ("options", "num_predict"),
     "huggingface-hub": ("max_tokens",),
+    "ibm-watsonx-ai": ("max_tokens",),
 }
 
 
@@ -92,6 +93,13 @@ def test_a_cap_leaves_the_body_as_it_was() -> None:
     changed = with_cap(body, cap_path(facts), 5)
     assert changed == {"generationConfig": {"temperature": 0.5, "maxOutputTokens": 5}, "contents": []}
     assert body == {"generationConfig": {"temperature": 0.5}, "contents": []}
+
+
+def test_generation_at_watsonx_has_its_cap_among_its_parameters() -> None:
+    facts = Facts("ibm.watsonx.ai", "text_completion", "ibm_watsonx_ai", "text/generation")
+    changed = with_cap({"input": "dig", "parameters": {"top_k": 1}}, cap_path(facts), 5)
+    assert changed == {"input": "dig", "parameters": {"top_k": 1, "max_new_tokens": 5}}
+    assert output_cap(changed) == 5
 
 
 def test_candidates_multiply_the_cap_and_what_is_not_in_memory_is_presumed_large() -> None:

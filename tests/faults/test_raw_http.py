@@ -42,6 +42,12 @@ HOSTS = (
     Host("mistral_ai", "https://api.mistral.ai/v1/chat/completions", "mistralai"),
     Host("deepseek", "https://api.deepseek.com/chat/completions", "openai"),
     Host("ollama", "http://ollama.internal.example:11434/api/chat", "ollama"),
+    Host(
+        "ibm.watsonx.ai",
+        "https://eu-de.ml.cloud.ibm.com/ml/v1/text/chat?version=2025-02-11",
+        "ibm-watsonx-ai",
+        "https://eu-de.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=2025-02-11",
+    ),
     Host("vllm", "http://gpu.internal.example:8000/v1/chat/completions", "openai"),
 )
 CONFIG = """[http]

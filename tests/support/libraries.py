@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.support import replies
 from tests.support.others import vendors_of_their_own
+from tests.support.vendor_watsonx import watsonx_row
 from tests.support.vendors_plain import replicate_row, voyage_row
 from tests.support.wire import SSE, Wire
 
@@ -171,6 +172,7 @@ _ROWS = (
     *vendors_of_their_own(Kit),
     voyage_row(Kit),
     replicate_row(Kit),
+    watsonx_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

@@ -52,6 +52,8 @@ _SUFFIX: Mapping[str, Host] = {
     "aiplatform.googleapis.com": Host("gcp.vertex_ai", True),
     "amazonaws.com": Host("aws.bedrock"),
     "api.aws": Host("aws.bedrock"),
+    "ml.cloud.ibm.com": Host("ibm.watsonx.ai"),
+    "wxai.ibm.com": Host("ibm.watsonx.ai"),
 }
 
 _REGIONAL_VERTEX = "-aiplatform.googleapis.com"

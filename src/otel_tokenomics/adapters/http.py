@@ -40,6 +40,8 @@ _CAP_PATHS = {
     ("mistralai", "conversations/*"): ("completion_args", "max_tokens"),
     ("ollama", "api/chat"): ("options", "num_predict"),
     ("ollama", "api/generate"): ("options", "num_predict"),
+    ("ibm_watsonx_ai", "text/generation"): ("parameters", "max_new_tokens"),
+    ("ibm_watsonx_ai", "text/generation_stream"): ("parameters", "max_new_tokens"),
 }
 """Where an endpoint looks for the cap on its output; the others know `max_tokens`."""
 USAGE = re.compile(rb'"usage"\s*:\s*\{')

@@ -20,6 +20,7 @@ from otel_tokenomics.adapters.replicate import Replicate
 from otel_tokenomics.adapters.self_hosted import SelfHosted
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
 from otel_tokenomics.adapters.voyage import Voyage
+from otel_tokenomics.adapters.watsonx import Watsonx
 from otel_tokenomics.model.call import Facts
 
 
@@ -73,6 +74,7 @@ _OWN: Final = {
     "ollama": Ollama,
     "replicate": Replicate,
     "voyage_ai": Voyage,
+    "ibm.watsonx.ai": Watsonx,
     **dict.fromkeys(("sglang", "llama_cpp", "tgi", "self_hosted"), SelfHosted),
 }
 """Vendors with a format of their own."""

@@ -28,9 +28,11 @@ _CAPS = (
     "maxOutputTokens",
     "maxTokens",
     "num_predict",
+    "max_new_tokens",
 )
 _NESTED = (
     *("inferenceConfig", "generationConfig", "generation_config", "config", "completion_args", "options"),
+    "parameters",
 )
 _HIDDEN = (
     *("previous_response_id", "conversation", "prompt_id", "cachedContent", "previous_interaction_id"),

@@ -198,6 +198,13 @@ _ROWS = (
         "azure_inference:AzureInference",
         "ChatCompletionsClient.send_request",
     ),
+    _http(
+        "ibm_watsonx_ai.client",
+        "ibm-watsonx-ai",
+        "WatsonxInstrumentor",
+        "watsonx:Watsonx",
+        "APIClient._get_headers",
+    ),
     _BOTOCORE,
     _CLAUDE_AGENT,
 )
