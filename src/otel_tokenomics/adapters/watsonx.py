@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters import openai
+from otel_tokenomics.adapters import openai_dialect
 from otel_tokenomics.adapters.http import HttpAdapter, body_of
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, Told, facts_of
 from otel_tokenomics.model.call import Facts
@@ -21,7 +21,7 @@ from otel_tokenomics.model.text import clean
 _IN, _OUT = "input_token_count", "generated_token_count"
 
 
-class _WatsonxDialect(openai.OpenAIDialect):
+class _WatsonxDialect(openai_dialect.OpenAIDialect):
     """OpenAI's, with the counts of generation and of embeddings under OpenAI's names."""
 
     def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
