@@ -28,6 +28,7 @@ _SEAMS = {
     "claude_agent": "`Query.receive_messages`: the results of its command line, once for each model",
     "marked": "what sends in requests and aiohttp, from inside its own `request_raw` and `arequest_raw`",
     "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
+    "aiobotocore": "`AioBaseClient._make_api_call` and `AioEndpoint._needs_retry`",
 }
 _HEAD = """# Which client libraries are covered
 
@@ -140,7 +141,8 @@ def count(folder: Path) -> dict[str, int]:
     for provider, vendor in VENDORS.items():
         library = vendor.library if vendor.library in KITS else "openai"
         found[library] += sum(map(bears, exchanges(folder, provider)))
-    found["botocore"] = sum(one.counts() is not None for one in test_bedrock.exchanges(folder))
+    for library in ("botocore", "aiobotocore"):
+        found[library] = sum(one.counts() is not None for one in test_bedrock.exchanges(folder))
     return dict(found)
 
 

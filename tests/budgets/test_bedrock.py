@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiobotocore.client  # type: ignore[import-untyped]
 import botocore.client  # type: ignore[import-untyped]
 import botocore.exceptions  # type: ignore[import-untyped]
 import pytest
 from tests.budgets._calls import LIFE, House
-from tests.support import aws
-from tests.support.wire import JSON, Reply
+from tests.support import aioaws, aws
+from tests.support.wire import JSON, Reply, Wire
+from tests.support.wire_others import error
 
 from otel_tokenomics.adapters.aws import Request
-from otel_tokenomics.adapters.bedrock import Bedrock
+from otel_tokenomics.adapters.bedrock import AioBedrock, Bedrock
 from otel_tokenomics.adapters.bedrock_meter import BedrockMeter
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.budgets.worst import output_cap, walk
 from otel_tokenomics.flow import guard
 from otel_tokenomics.model.call import Facts
+from otel_tokenomics.wiring.aiobotocore import Seam as AioSeam
 from otel_tokenomics.wiring.botocore import Seam
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -42,11 +46,23 @@ ANSWER = Reply(
 @contextmanager
 def governed(limit: str, folder: Path) -> Iterator[House]:
     """Bedrock's calls under one budget for a lifetime; faults of ours are raised."""
+    with _governed(limit, folder, Seam("botocore"), Bedrock(), botocore.client) as house:
+        yield house
+
+
+@contextmanager
+def agoverned(limit: str, folder: Path) -> Iterator[House]:
+    """The same, through aiobotocore."""
+    with _governed(limit, folder, AioSeam("aiobotocore"), AioBedrock(), aiobotocore.client) as house:
+        yield house
+
+
+@contextmanager
+def _governed(limit: str, folder: Path, seam: Seam, adapter: Bedrock, module: Any) -> Iterator[House]:
     store = f"sqlite:///{str(folder / 'b.db').lstrip('/')}"
     house = House(f'{LIFE}limit = "{limit}"\n', store)
-    seam = Seam("botocore")
-    seam.open(Bedrock(), house.desk)
-    seam.patch(botocore.client)
+    seam.open(adapter, house.desk)
+    seam.patch(module)
     guard.set_strict(True)
     try:
         yield house
@@ -84,6 +100,53 @@ def test_a_lost_answer_is_not_asked_for_again_where_both_would_not_fit(
     with governed("0.003 USD", tmp_path), pytest.raises(BudgetExceededError):
         aws.client(session, attempts=3).converse(**ASKED)
     assert session.calls == 1
+
+
+async def test_an_awaited_call_is_settled_for_what_it_cost(tmp_path: Path) -> None:
+    client = await aioaws.client(Wire(ANSWER, library="aiohttp"))
+    with agoverned("1 USD", tmp_path) as house:
+        assert (await client.converse(**ASKED))["usage"] == USAGE
+        assert house.balance() == (COST, 0)
+
+
+@pytest.mark.parametrize("operation", ["converse", "converse_stream"])
+async def test_an_awaited_call_that_may_not_fit_is_never_sent(tmp_path: Path, operation: str) -> None:
+    wire = Wire(ANSWER, library="aiohttp")
+    client = await aioaws.client(wire)
+    with agoverned("0.0001 USD", tmp_path) as house:
+        with pytest.raises(BudgetExceededError):
+            await getattr(client, operation)(**ASKED)
+        assert house.balance() == (0, 0)
+    assert wire.calls == 0
+
+
+async def test_an_awaited_answer_that_was_lost_is_not_asked_for_again_where_both_would_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(endpoint: Any, seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr("aiobotocore.endpoint.AioEndpoint._sleep", at_once)
+    late = Reply(error=lambda request: error("aiohttp", "ReadTimeout", "late"))
+    wire = Wire(late, ANSWER, library="aiohttp")
+    client = await aioaws.client(wire, attempts=3)
+    with agoverned("0.003 USD", tmp_path), pytest.raises(BudgetExceededError):
+        await client.converse(**ASKED)
+    assert wire.calls == 1
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_for_the_store_holds_nothing(tmp_path: Path) -> None:
+    wire = Wire(ANSWER, library="aiohttp")
+    client = await aioaws.client(wire)
+    with agoverned("1 USD", tmp_path) as house:
+        task = asyncio.ensure_future(client.converse(**ASKED))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        house.gate.aside.pool.submit(int).result()
+        assert house.balance() == (0, 0)
+    assert wire.calls == 0
 
 
 def meter(operation: str, params: dict[str, Any]) -> BedrockMeter:

@@ -1,4 +1,4 @@
-"""Every recorded exchange with Bedrock through the real botocore client, against a second reading.
+"""Every recorded exchange with Bedrock through the clients of botocore and aiobotocore, and a second reading.
 
 Each is played bare and instrumented: the application must see the same, and the one record must hold what the
 body says. The second reading goes by the name of the model's family where ours goes by the body's shape, and
@@ -23,9 +23,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from tests._required import recordings
 from tests.conformance.conftest import REPLAYED
-from tests.support import aws
+from tests.support import aioaws, aws
+from tests.support.either import items, value
 from tests.support.telemetry import buckets_of, instrumented
-from tests.support.wire import JSON, Reply
+from tests.support.wire import JSON, Reply, Wire
 
 OPERATIONS = ("converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens")
 ASKED = [{"role": "user", "content": [{"text": "lost"}]}]
@@ -58,7 +59,7 @@ class Exchange:
         """The response, a stream in one part for each frame."""
         if self.streamed:
             return Reply(list(aws.split(self.body)), 200, aws.EVENTS)
-        return Reply(self.body, self.status, JSON)
+        return Reply([self.body], self.status, JSON)
 
     def counts(self) -> Mapping[str, int] | None:
         """What it consumed, zeros included; `None` where the body does not say."""
@@ -170,27 +171,35 @@ def _converse(usage: Mapping[str, Any], suffix: str = "s") -> dict[str, Any]:
     }
 
 
-def play(client: Any, exchange: Exchange) -> Any:
+async def play(client: Any, exchange: Exchange) -> Any:
     """What the application gets, the body or the events read to their end."""
     name = exchange.operation.replace("-", "_")
     try:
         if name == "count_tokens":
-            return client.count_tokens(modelId=exchange.model, input={"converse": {"messages": ASKED}})
+            asked = {"converse": {"messages": ASKED}}
+            return await value(client.count_tokens(modelId=exchange.model, input=asked))
         if name.startswith("converse"):
-            result = getattr(client, name)(modelId=exchange.model, messages=ASKED)
+            result = await value(getattr(client, name)(modelId=exchange.model, messages=ASKED))
         else:
-            body = json.dumps({"messages": ASKED})
-            result = getattr(client, name.replace("invoke", "invoke_model", 1))(
-                modelId=exchange.model, body=body
-            )
+            method = getattr(client, name.replace("invoke", "invoke_model", 1))
+            result = await value(method(modelId=exchange.model, body=json.dumps({"messages": ASKED})))
         if exchange.streamed:
             held = result.pop("stream" if name.startswith("converse") else "body")
-            return result, list(held)
+            return result, [event async for event in items(held, hasattr(held, "__aiter__"))]
         if "body" in result:
-            return result, result.pop("body").read()
+            return result, await value(result.pop("body").read())
     except Exception as error:
         return type(error).__name__, str(error)
     return result
+
+
+async def opened(library: str) -> tuple[Any, Any]:
+    """A client, and what plays its replies."""
+    if library == "botocore":
+        session = aws.Session()
+        return aws.client(session), session
+    wire = Wire(library="aiohttp")
+    return await aioaws.client(wire), wire
 
 
 def _zeroless(counts: Mapping[str, int]) -> dict[str, int]:
@@ -216,38 +225,44 @@ def _wrong(exchange: Exchange, records: list[dict[str, Any]]) -> str:
     return f"{lost} lost" if lost else ""
 
 
+both = pytest.mark.parametrize("library", ["botocore", "aiobotocore"])
+
+
+@both
 @pytest.mark.parametrize("operation", OPERATIONS[:4])
-def test_usage_is_what_the_body_says(operation: str, record_property: Callable[[str, Any], None]) -> None:
+async def test_usage_is_what_the_body_says(
+    library: str, operation: str, record_property: Callable[[str, Any], None]
+) -> None:
     chosen = [one for one in exchanges(recordings()) if one.operation == operation and one.status == 200]
     assert chosen, "nothing was recorded"
-    session = aws.Session()
-    client = aws.client(session)
+    client, session = await opened(library)
     wrong = []
     for exchange in chosen:
         session.play(exchange.reply())
-        bare = play(client, exchange)
+        bare = await play(client, exchange)
         session.play(exchange.reply())
-        with instrumented("botocore") as telemetry:
-            seen = play(client, exchange)
+        with instrumented(library) as telemetry:
+            seen = await play(client, exchange)
             verdict = _wrong(exchange, telemetry.records())
         verdict = verdict if seen == bare else f"the application saw {seen} and not {bare}"
         if verdict:
             wrong.append(f"{exchange.id} {exchange.model}: {verdict}")
     silent = sum(one.counts() is None for one in chosen)
-    record_property(REPLAYED, ("bedrock", operation, "sync", "with usage", len(chosen) - silent))
-    record_property(REPLAYED, ("bedrock", operation, "sync", "whose usage stood in headers", silent))
+    mode = "sync" if library == "botocore" else "async"
+    record_property(REPLAYED, ("bedrock", operation, mode, "with usage", len(chosen) - silent))
+    record_property(REPLAYED, ("bedrock", operation, mode, "whose usage stood in headers", silent))
     assert not wrong, "\n".join([f"{len(wrong)} of {len(chosen)}", *wrong])
 
 
-def test_a_refused_request_is_no_usage() -> None:
+@both
+async def test_a_refused_request_is_no_usage(library: str) -> None:
     refused = [one for one in exchanges(recordings()) if one.status >= 400]
     assert refused
-    session = aws.Session()
-    client = aws.client(session)
-    with instrumented("botocore") as telemetry:
+    client, session = await opened(library)
+    with instrumented(library) as telemetry:
         for exchange in refused:
             session.play(exchange.reply())
-            name, _ = play(client, exchange)
+            name, _ = await play(client, exchange)
             assert name.endswith(("Exception", "Error")), name
         assert telemetry.records() == []
         assert len(telemetry.spans()) == len(refused)

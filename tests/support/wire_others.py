@@ -121,6 +121,7 @@ def _response(aiohttp: Any, request: Any, reply: Any) -> Any:
     parts = iter([reply.body] if isinstance(reply.body, bytes) else reply.body)
     response.status, response.reason, response._closed = reply.status, "", False
     response._headers = proxies.CIMultiDictProxy(proxies.CIMultiDict(reply.headers))
+    response._raw_headers = tuple((name.encode(), told.encode()) for name, told in reply.headers.items())
     response.content = _paced(aiohttp.StreamReader, request.loop, parts)
     response.content.on_eof(response._response_eof)
     return response

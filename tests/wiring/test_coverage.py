@@ -77,8 +77,8 @@ def test_a_library_that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch, site
 
 
 def test_a_library_that_is_not_covered_yet(site: Path) -> None:
-    install(site, "aiobotocore", "3.0")
-    (known,) = [client for client in coverage.clients() if client.name == "aiobotocore"]
+    install(site, "google-generativeai", "0.8")
+    (known,) = [client for client in coverage.clients() if client.name == "google-generativeai"]
     assert not known.covered
 
 

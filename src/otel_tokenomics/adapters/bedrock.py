@@ -1,4 +1,4 @@
-"""The `botocore` client library, below `boto3` and LangChain: models on Amazon Bedrock.
+"""The `botocore` client library, below `boto3` and LangChain, and `aiobotocore`: models on Amazon Bedrock.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html. A request
 is an operation and its parameters. `Converse` and its stream have one shape for every model; `InvokeModel`
@@ -32,6 +32,7 @@ class Bedrock:
     """The adapter. `hosts` says who is behind an endpoint."""
 
     operations = OPERATIONS
+    flavor = "botocore"
 
     def __init__(self, hosts: Hosts | None = None) -> None:
         self._hosts = hosts or Hosts()
@@ -48,7 +49,7 @@ class Bedrock:
         return Facts(
             provider="aws.bedrock" if known is None else known.provider,
             operation=operation_of(options, model or ""),
-            flavor="botocore",
+            flavor=self.flavor,
             route=options.operation,
             request_model=model,
             stream=options.operation.endswith("Stream"),
@@ -62,3 +63,9 @@ class Bedrock:
     def meter(self, client: Any, options: Request, facts: Facts) -> BedrockMeter:
         """A meter for the response to this request."""
         return BedrockMeter(options, facts)
+
+
+class AioBedrock(Bedrock):
+    """The same, through `aiobotocore`."""
+
+    flavor = "aiobotocore"

@@ -135,6 +135,7 @@ _RECIPES: Mapping[str, Callable[[str, Refusal, Any, Any], Made | None]] = {
     "cohere": _cohere,
     "ollama": _ollama,
     "botocore": _botocore,
+    "aiobotocore": _botocore,
 }
 
 

@@ -26,6 +26,8 @@ _LOST_ANSWERS = frozenset(
         *("ClientOSError", "TimeoutError"),
     }
 )
+_BROKEN = frozenset({"ClientOSError", "ClientConnectionResetError"})
+"""What aiohttp raises of a connection that it had, and what is above it may say that there was none."""
 
 
 class Verdict(Enum):
@@ -103,5 +105,5 @@ def possibly_billed(error: BaseException | None) -> bool:
         return True
     names = {type(error).__name__, type(error.__cause__).__name__, type(error.__context__).__name__}
     if names & _NEVER_SENT:
-        return False
+        return not names.isdisjoint(_BROKEN)
     return bool(names & _LOST_ANSWERS) or "APITimeoutError" in names

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -27,6 +27,7 @@ from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.following import end, followed, see
 
+Cover = Callable[[Any, Any, Call], None]
 _FOLLOWS = ("stream", "body")
 """Under what names a response holds what is still to be read."""
 
@@ -34,16 +35,21 @@ _FOLLOWS = ("stream", "body")
 class Seam(stainless.Seam):
     """The two patched methods, and where the calls go."""
 
+    client = "BaseClient"
+    endpoint = ("botocore.endpoint", "Endpoint")
+    """Where the two are."""
+
     def patch(self, module: Any) -> None:
-        """Wrap both methods. Also called after the import of `botocore.client`, by a hook."""
+        """Wrap both methods. Also called after the import of the module of the client, by a hook."""
         if not self.active:
             return
-        owner: Any = getattr(module, "BaseClient", None)
+        owner: Any = getattr(module, self.client, None)
         if not hasattr(owner, "_make_api_call"):
-            log.warning("%s has no seam in BaseClient: its calls are not recorded", self.library)
+            log.warning("%s has no seam in %s: its calls are not recorded", self.library, self.client)
             return
         self._wrap(owner, "_make_api_call", self._request)
-        endpoint: Any = getattr(sys.modules.get("botocore.endpoint"), "Endpoint", None)
+        home, name = self.endpoint
+        endpoint: Any = getattr(sys.modules.get(home), name, None)
         if hasattr(endpoint, "_needs_retry"):
             self._wrap(endpoint, "_needs_retry", self._retry)
 
@@ -52,8 +58,7 @@ class Seam(stainless.Seam):
         def make_api_call(client: Any, operation_name: Any, api_params: Any) -> Any:
             bound, call = original.__get__(client, type(client)), None
             try:
-                if client.meta.service_model.service_name == SERVICE:
-                    call = self._call(client, Request(operation_name, api_params))
+                call = self._call(client, operation_name, api_params)
             except Exception as error:
                 fault("seam.request", error)
             if call is None:
@@ -67,10 +72,9 @@ class Seam(stainless.Seam):
         def needs_retry(endpoint: Any, *args: Any, **kwargs: Any) -> Any:
             another = original.__get__(endpoint, type(endpoint))(*args, **kwargs)
             try:
-                call = CURRENT.get()
-                if another and call is not None and isinstance(call.request, Request):
-                    lost = kwargs.get("caught_exception", args[4] if len(args) > 4 else None)
-                    call.retried(possibly_billed(lost))
+                call = retried(another)
+                if call is not None:
+                    call.retried(lost(args, kwargs))
             except BudgetExceededError:
                 raise
             except Exception as error:
@@ -79,8 +83,11 @@ class Seam(stainless.Seam):
 
         return needs_retry
 
-    def _call(self, client: Any, request: Request) -> Call | None:
-        desk, adapter = self.desk, self.adapter
+    def _call(self, client: Any, operation: Any, params: Any) -> Call | None:
+        """The call that an operation makes, if it makes one."""
+        if client.meta.service_model.service_name != SERVICE:
+            return None
+        desk, adapter, request = self.desk, self.adapter, Request(operation, params)
         if desk is None or adapter is None or CURRENT.get() is not None:
             return None
         facts = adapter.facts(client, request, False)
@@ -90,6 +97,17 @@ class Seam(stainless.Seam):
         return Call(desk, entry, adapter.meter(client, request, facts), request, client)
 
 
+def retried(another: Any) -> Call | None:
+    """The call of which `another` attempt is made, if that is what `_needs_retry` said."""
+    call = CURRENT.get()
+    return call if another and call is not None and isinstance(call.request, Request) else None
+
+
+def lost(args: Any, kwargs: Any) -> bool:
+    """Whether the attempt that failed may be billed, by the arguments of `_needs_retry`."""
+    return possibly_billed(kwargs.get("caught_exception", args[4] if len(args) > 4 else None))
+
+
 def _send(bound: Callable[..., Any], call: Call, operation: Any, request: Request) -> Any:
     """Make the call, and let it hear of the response or of the refusal."""
     try:
@@ -97,13 +115,14 @@ def _send(bound: Callable[..., Any], call: Call, operation: Any, request: Reques
     except BudgetExceededError:
         raise
     except Exception as refusal:
-        _hear(call, getattr(refusal, "response", None))
+        hear_of(call, getattr(refusal, "response", None))
         raise
-    _hear(call, parsed)
+    hear_of(call, parsed)
     return parsed
 
 
-def _hear(call: Call, parsed: Any) -> None:
+def hear_of(call: Call, parsed: Any, cover: Cover | None = None) -> None:
+    """Tell the call of its response or refusal. What is still to be read is covered by `cover`."""
     try:
         if not isinstance(parsed, dict) or not isinstance(meta := parsed.get("ResponseMetadata"), dict):
             return
@@ -113,7 +132,7 @@ def _hear(call: Call, parsed: Any) -> None:
             meta.get("HTTPStatusCode"), meta.get("HTTPHeaders") or {}, told, meta.get("RequestId") or None
         )
         retries = int(meta.get("RetryAttempts") or 0)
-        call.responded(answer, source is not None, retries, functools.partial(_cover, source))
+        call.responded(answer, source is not None, retries, functools.partial(cover or _cover, source))
     except Exception as error:
         fault("seam.response", error)
 
@@ -122,23 +141,21 @@ def _cover(source: Any, answer: Any, call: Call) -> None:
     """Have every byte or event that `source` yields, and its end, told to `call`."""
     generator = getattr(source, "_event_generator", None)
     if generator is not None:
-        source._event_generator = _events(generator, call)
-        _cover_close(source, call)
+        source._event_generator = followed(generator, call, functools.partial(hear_event, call))
+        cover_close(source, call)
     else:
         raw = source._raw_stream
         _cover_read(raw, call, getattr(source, "_content_length", None))
-        _cover_close(raw, call)
+        cover_close(raw, call)
     tap.watch(call)
 
 
-def _events(source: Any, call: Call) -> Iterator[Any]:
-    def hear(event: Any) -> None:
-        see(call, event.payload)
-        if event.headers.get(":message-type", "event") != "event":
-            # What the application makes of it is an error; nothing comes after it.
-            end(call, early=True)
-
-    return followed(source, call, hear)
+def hear_event(call: Call, event: Any) -> None:
+    """One event of a stream passed by."""
+    see(call, event.payload)
+    if event.headers.get(":message-type", "event") != "event":
+        # What the application makes of it is an error; nothing comes after it.
+        end(call, early=True)
 
 
 def _cover_read(raw: Any, call: Call, length: Any) -> None:
@@ -159,7 +176,8 @@ def _cover_read(raw: Any, call: Call, length: Any) -> None:
     vars(raw)["read"] = read
 
 
-def _cover_close(source: Any, call: Call) -> None:
+def cover_close(source: Any, call: Call) -> None:
+    """Have the close of `source` told to `call`. Weakly: who drops it has dropped it."""
     kind, held = type(source), weakref.ref(source)
 
     def close(*args: Any, **kwargs: Any) -> Any:

@@ -20,7 +20,6 @@ POINTS: Final[Mapping[str, tuple[Point, ...]]] = {row.distribution: row.points f
 """The seam's points in each covered client library, by distribution name."""
 
 UNCOVERED: Final = (
-    "aiobotocore",
     "xai-sdk",
     "google-generativeai",
 )

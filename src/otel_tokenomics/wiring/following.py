@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from otel_tokenomics.flow.call import Call
@@ -48,6 +48,25 @@ def followed(source: Iterator[Any], call: Call, hear: Callable[[Any], None]) -> 
     """What `source` gives, each told to `hear` before the application has it, and then its end."""
     try:
         for each in source:
+            try:
+                hear(each)
+            except Exception as trouble:
+                fault("tap.chunk", trouble)
+            yield each
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        end(call, error)
+        raise
+    end(call)
+
+
+async def afollowed(
+    source: AsyncIterator[Any], call: Call, hear: Callable[[Any], None]
+) -> AsyncIterator[Any]:
+    """`followed`, awaiting."""
+    try:
+        async for each in source:
             try:
                 hear(each)
             except Exception as trouble:

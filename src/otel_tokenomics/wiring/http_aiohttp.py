@@ -66,7 +66,7 @@ class Aiohttp:
         """Tell the call of its response, whose body is then read through a reader of ours."""
         answer = HttpAnswer(response.status, response.headers, b"", request)
         follows = response.status < 400 and not response.content.at_eof()
-        call.responded(answer, follows, 0, functools.partial(_cover, response))
+        call.responded(answer, follows, 0, functools.partial(cover, response))
 
 
 def _pairs(headers: Any) -> list[tuple[str, Any]]:
@@ -114,7 +114,7 @@ class _Ear:
 _EAR = "_tokenomics_ear"
 
 
-def _cover(response: Any, answer: HttpAnswer, call: Call) -> None:
+def cover(response: Any, answer: Any, call: Call) -> None:
     """Have what is read of a response, and its end, told to `call`.
 
     It becomes one of a subclass: methods on itself would hold it, and a response that is dropped must be

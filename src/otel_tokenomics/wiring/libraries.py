@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless", "http", "marked", "botocore", "claude_agent"]
+Kind = Literal["stainless", "http", "marked", "botocore", "aiobotocore", "claude_agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,17 @@ _BOTOCORE = Library(
     (
         Point("botocore.client", "BaseClient", ("_make_api_call",), "its calls are not recorded"),
         Point("botocore.endpoint", "Endpoint", ("_needs_retry",), "lost attempts are not counted"),
+    ),
+)
+_AIOBOTOCORE = Library(
+    "aiobotocore",
+    "AiobotocoreInstrumentor",
+    "bedrock:AioBedrock",
+    "aiobotocore.client",
+    "aiobotocore",
+    (
+        Point("aiobotocore.client", "AioBaseClient", ("_make_api_call",), "its calls are not recorded"),
+        Point("aiobotocore.endpoint", "AioEndpoint", ("_needs_retry",), "lost attempts are not counted"),
     ),
 )
 _CLAUDE_AGENT = Library(
@@ -206,6 +217,7 @@ _ROWS = (
         "APIClient._get_headers",
     ),
     _BOTOCORE,
+    _AIOBOTOCORE,
     _CLAUDE_AGENT,
 )
 LIBRARIES: Final[Mapping[str, Library]] = {row.distribution: row for row in _ROWS}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.wiring import botocore, claude_agent, http, marking, sockets, stainless
+from otel_tokenomics.wiring import aiobotocore, botocore, claude_agent, http, marking, sockets, stainless
 from otel_tokenomics.wiring.libraries import Kind, Library
 
 
@@ -42,5 +42,6 @@ _KINDS: Mapping[Kind, Callable[[Library], Seam]] = {
     "http": lambda library: http.Seam(library.distribution),
     "marked": marking.Seam,
     "botocore": lambda library: botocore.Seam(library.distribution),
+    "aiobotocore": lambda library: aiobotocore.Seam(library.distribution),
     "claude_agent": lambda library: claude_agent.Seam(library.distribution),
 }
