@@ -9,6 +9,10 @@ import openai
 import pytest
 from tests.faults.test_injector import Injector
 from tests.jobs._server import provider
+from tests.jobs.test_google_jobs import answer as google_answer
+from tests.jobs.test_google_jobs import batch as google_batch
+from tests.jobs.test_google_jobs import inline as google_inline
+from tests.jobs.test_google_jobs import reply as google_reply
 from tests.jobs.test_openai_batches import file, result
 from tests.jobs.test_openai_sockets import HELLO, USAGE, spoken
 from tests.support.libraries import KITS
@@ -103,3 +107,25 @@ def test_a_line_that_cannot_be_read_costs_no_other(monkeypatch: pytest.MonkeyPat
         ids = [record["gen_ai.response.id"] for record in telemetry.records()]
     assert ids == ["chatcmpl-1", "chatcmpl-3"]
     assert guard.faults()["batch.line:RuntimeError"] == before + 1
+
+
+def test_a_batch_of_googles_is_what_it_would_be() -> None:
+    kit = KITS["google-genai"]
+    wire = Wire(library=kit.http_of(False))
+    client = kit.client(wire, False, {})
+    done = google_reply(google_batch(google_inline(google_answer(1), google_answer(2))))
+
+    def run(injector: Injected) -> str:
+        wire.play(done)
+        with injector:
+            told: str = client.batches.get(name="batches/b1").model_dump_json()
+        return told
+
+    bare = run(Injected())
+    with instrumented("google-genai"):
+        counter = Injected()
+        assert run(counter) == run(Injected()) == bare
+        assert counter.entries > 10
+        for at in range(1, counter.entries + 1):
+            injector = Injected(at)
+            assert run(injector) == bare, injector.where

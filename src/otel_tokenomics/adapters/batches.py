@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from otel_tokenomics.adapters.sse import UsageLines
+from otel_tokenomics.adapters.sse import USAGE, UsageLines
 from otel_tokenomics.adapters.stainless import StainlessMeter, Told
 from otel_tokenomics.flow.contracts import Draft, Part
 from otel_tokenomics.flow.guard import attempt
@@ -30,12 +31,19 @@ class LinesMeter:
     complete = False
     """Never: another line may follow."""
 
-    def __init__(self, read: Read, options: Any, group: str | None, origin: str | None) -> None:
+    def __init__(
+        self,
+        read: Read,
+        options: Any,
+        group: str | None,
+        origin: str | None,
+        needle: re.Pattern[bytes] = USAGE,
+    ) -> None:
         self.origin = origin
         self._group = group
         self._read = read
         self._options = options
-        self._lines: UsageLines | None = UsageLines(prefix=b"{")
+        self._lines: UsageLines | None = UsageLines(needle, prefix=b"{")
         self._content: bytes | None = None
         self._begun = False
         self._found: list[Part] = []

@@ -10,11 +10,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter, ShapeDialect
-from otel_tokenomics.adapters.shapes import read_google, read_interaction
+from otel_tokenomics.adapters import google_batch
+from otel_tokenomics.adapters.google_work import (
+    CACHES,
+    UPSCALED,
+    InteractionDialect,
+    VideoDialect,
+    Videos,
+    asked_video,
+    read_predictions,
+)
+from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter, ShapeDialect, body_of
+from otel_tokenomics.adapters.shapes import read_interaction
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, facts_of, port_of
-from otel_tokenomics.model.call import Facts, Reading
-from otel_tokenomics.model.usage import MISSING, Usage
+from otel_tokenomics.flow.contracts import Meter
+from otel_tokenomics.model.call import Facts
 
 _VERBS = {
     "generateContent": Route("POST", "generateContent", "chat"),
@@ -24,8 +35,17 @@ _VERBS = {
     "countTokens": Route("POST", "countTokens", "count_tokens", "free"),
     "computeTokens": Route("POST", "computeTokens", "count_tokens", "free"),
     "predict": Route("POST", "predict", "image_generation"),
+    "predictLongRunning": Route("POST", "predictLongRunning", "video_generation"),
+    "fetchPredictOperation": Route("POST", "fetchPredictOperation", "video_generation", "polled"),
+    **google_batch.CREATES,
 }
-_MODEL = re.compile(r"/models/([^/:]+):(\w+)$")
+_EMBEDS = Route("POST", "predict", "embeddings")
+_VIDEO = Route("GET", "models/*/operations/*", "video_generation", "polled")
+_MODEL = re.compile(r"/models/([^/:]+)(?::(\w+)|/operations/[^/]+)$")
+_EMBEDDER = re.compile(r"embedding|gecko")
+_FILE = re.compile(r"/(files/[^/:]+):download$")
+_UPSCALE = re.compile(rb'"mode"\s*:\s*"upscale"')
+_TAIL = 4096
 _KEPT = ("usageMetadata", "modelVersion", "responseId")
 
 
@@ -35,51 +55,66 @@ class Google(HttpAdapter):
     flavor = "google_genai"
     provider = "gcp.gemini"
     sign = "google-genai-sdk/"
-    routes = Routes(Route("POST", "interactions", "chat"))
+    routes = Routes(
+        Route("POST", "interactions", "chat"),
+        Route("GET", "interactions/*", "chat", "polled"),
+        Route("POST", "interactions/*/cancel", "chat", "polled"),
+        Route("POST", "cachedContents", "create_cache"),
+        *google_batch.ROUTES,
+    )
     needle = re.compile(rb'"usageMetadata"\s*:\s*\{|"usage"\s*:\s*\{')
+
+    def __init__(self, hosts: Hosts | None = None) -> None:
+        super().__init__(hosts)
+        self._batches = google_batch.Batches()
+        self._videos = Videos()
 
     def facts(self, client: Any, options: Any, stream: bool) -> Facts | None:
         """What the request says, or `None` if it calls no model."""
         url = options.url
         found = _MODEL.search(url.path)
-        route = _VERBS.get(found[2]) if found else None
+        route = _route(options.method, found) if found else None
         if found is None or route is None:
-            return super().facts(client, options, stream)
+            file = _FILE.search(url.path) if options.method == "GET" else None
+            return self._told(google_batch.FILE, url) if file else super().facts(client, options, stream)
+        return self._told(route, url, {"model": found[1]}, "stream" in (found[2] or ""))
+
+    def _told(self, route: Route, url: Any, asked: Any = None, stream: bool = False) -> Facts:
         endpoint = self.endpoint(url)._replace(host=url.host or None, port=port_of(url))
-        return facts_of(self.flavor, route, endpoint, {"model": found[1]}, "stream" in found[2])
+        return facts_of(self.flavor, route, endpoint, asked, stream)
 
     def endpoint(self, url: Any) -> Endpoint:
         """Who is behind a URL; elsewhere than at Google, Vertex is known by its path."""
         known = super().endpoint(url)
-        if known.assumed and "/publishers/" in url.path:
+        if known.assumed and ("/publishers/" in url.path or "/locations/" in url.path):
             return Endpoint("gcp.vertex_ai", assumed=True)
         return known
 
-    def meter(self, client: Any, options: Any, facts: Facts) -> HttpMeter:
-        """A meter of contents, of embeddings and images, or of interactions."""
-        dialect = _INTERACTIONS if facts.route == "interactions" else _CONTENTS
-        return HttpMeter(dialect, options, facts, self.needle, self.prefix)
+    def meter(self, client: Any, options: Any, facts: Facts) -> Meter:
+        """A meter of contents, or of what is billed by something else than tokens, or later."""
+        if facts.billing == "several":
+            file = _FILE.search(options.url.path)
+            return self._batches.meter(options, facts, file and file[1])
+        return HttpMeter(self._dialect(options, facts), options, facts, self.needle, self.prefix)
+
+    def _dialect(self, options: Any, facts: Facts) -> ShapeDialect:
+        if facts.operation == "video_generation":
+            orders = facts.billing == "metered"
+            return VideoDialect(self._videos, asked_video(body_of(options, whole=True)) if orders else None)
+        if facts.route == "cachedContents":
+            return CACHES
+        if facts.route == "predict" and _UPSCALE.search((options.content or b"")[-_TAIL:]):
+            return UPSCALED
+        return _INTERACTIONS if facts.route.startswith("interactions") else _CONTENTS
 
 
-def _read(body: Mapping[str, Any]) -> Reading:
-    """A content, or what Vertex says of embeddings and images, each in a place of its own."""
-    reading = read_google(body)
-    predictions = body.get("predictions")
-    if reading.usage is MISSING and isinstance(predictions, list):
-        tokens = [_tokens(prediction) for prediction in predictions]
-        counted = [count for count in tokens if count is not None]
-        if counted:
-            reading.usage = Usage({"input": sum(counted)})
-        elif any(isinstance(one, dict) and "bytesBase64Encoded" in one for one in predictions):
-            reading.usage = Usage({"images": len(predictions)})
-    return reading
-
-
-def _tokens(prediction: Any) -> int | None:
-    embeddings = prediction.get("embeddings") if isinstance(prediction, dict) else None
-    statistics = embeddings.get("statistics") if isinstance(embeddings, dict) else None
-    count = statistics.get("token_count") if isinstance(statistics, dict) else None
-    return int(count) if isinstance(count, int | float) and 0 <= count < 2**53 else None
+def _route(method: str, found: re.Match[str]) -> Route | None:
+    """The route of a path that ends with a model and a verb, or with an operation of a model's."""
+    if found[2] is None:
+        return _VIDEO if method == _VIDEO.method else None
+    if found[2] == "predict" and _EMBEDDER.search(found[1]):
+        return _EMBEDS
+    return _VERBS.get(found[2])
 
 
 def _part(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -120,7 +155,7 @@ def _delta(event: Mapping[str, Any]) -> Iterator[str]:
         yield text
 
 
-_CONTENTS = ShapeDialect(_read, _part, _texts, _ended)
-_INTERACTIONS = ShapeDialect(
+_CONTENTS = ShapeDialect(read_predictions, _part, _texts, _ended)
+_INTERACTIONS = InteractionDialect(
     read_interaction, _interaction, _delta, lambda event: "complete" in str(event.get("event_type"))
 )

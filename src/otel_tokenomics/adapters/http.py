@@ -14,7 +14,7 @@ from typing import Any
 
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.http_request import HttpRequest
-from otel_tokenomics.adapters.sse import UsageLines
+from otel_tokenomics.adapters.sse import USAGE, UsageLines
 from otel_tokenomics.adapters.stainless import (
     Dialect,
     Endpoint,
@@ -26,6 +26,7 @@ from otel_tokenomics.adapters.stainless import (
     facts_of,
     port_of,
 )
+from otel_tokenomics.flow.contracts import Meter
 from otel_tokenomics.model.call import Facts, Reading, Responded
 from otel_tokenomics.model.usage import MISSING
 
@@ -44,7 +45,6 @@ _CAP_PATHS = {
     ("ibm_watsonx_ai", "text/generation_stream"): ("parameters", "max_new_tokens"),
 }
 """Where an endpoint looks for the cap on its output; the others know `max_tokens`."""
-USAGE = re.compile(rb'"usage"\s*:\s*\{')
 
 
 class HttpAdapter:
@@ -89,7 +89,7 @@ class HttpAdapter:
             return Endpoint(self.provider, assumed=True)
         return Endpoint(known.provider)
 
-    def meter(self, client: Any, options: Any, facts: Facts) -> HttpMeter:
+    def meter(self, client: Any, options: Any, facts: Facts) -> Meter:
         """A meter for the response to this request."""
         return HttpMeter(self.dialect, options, facts, self.needle, self.prefix)
 

@@ -12,7 +12,7 @@ from otel_tokenomics.adapters import anthropic, openai_dialect
 from otel_tokenomics.adapters.cohere import Cohere
 from otel_tokenomics.adapters.google import Google
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter, body_of
+from otel_tokenomics.adapters.http import HttpAdapter, body_of
 from otel_tokenomics.adapters.mistral import Mistral
 from otel_tokenomics.adapters.ollama import Ollama
 from otel_tokenomics.adapters.openai_work import unit_of_images
@@ -21,6 +21,7 @@ from otel_tokenomics.adapters.self_hosted import SelfHosted
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
 from otel_tokenomics.adapters.voyage import Voyage
 from otel_tokenomics.adapters.watsonx import Watsonx
+from otel_tokenomics.flow.contracts import Meter
 from otel_tokenomics.model.call import Facts
 
 
@@ -105,7 +106,7 @@ class RawHttp:
                 return facts
         return None
 
-    def meter(self, client: Any, options: Any, facts: Facts) -> HttpMeter:
+    def meter(self, client: Any, options: Any, facts: Facts) -> Meter:
         """A meter of whoever knew the request."""
         return self._readers[facts.flavor].meter(client, options, facts)
 

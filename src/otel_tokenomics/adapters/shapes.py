@@ -22,6 +22,13 @@ _TRAFFIC = {"on_demand_priority": "priority", "on_demand_flex": "flex"}
 """Vertex's words for what the Gemini API calls a service tier. Any other is told as it is."""
 _MODALITIES = {"AUDIO": ".audio", "IMAGE": ".image", "VIDEO": ".video"}
 """Text has no suffix; documents are billed as text."""
+_OUTPUT_DETAILS = (
+    "candidatesTokensDetails",
+    "candidates_tokens_details",
+    "responseTokensDetails",
+    "response_tokens_details",
+)
+"""A live session has names of its own."""
 _PER_REQUEST = ("gemini-1", "gemini-2")
 """Models whose grounding is billed once a request, not once a query."""
 
@@ -65,7 +72,7 @@ def _google_usage(raw: Mapping[str, Any]) -> Usage:
     )
     _add(
         buckets,
-        _by_modality(counts, "output", output, "candidatesTokensDetails", "candidates_tokens_details"),
+        _by_modality(counts, "output", output, *_OUTPUT_DETAILS),
     )
     if thoughts is not None:
         buckets["reasoning"] = thoughts
@@ -144,8 +151,9 @@ _INTERACTION_DETAILS = {
 def read_interaction(body: Mapping[str, Any]) -> Reading:
     """What a response of the Interactions API says: `usageMetadata` under other names."""
     raw = body.get("usage")
+    id, model = clean(body.get("id")), clean(body.get("model"))
     if not isinstance(raw, dict):
-        return Reading(MISSING)
+        return Reading(MISSING, id, model)
     told: dict[str, Any] = {name: raw.get(theirs) for theirs, name in _INTERACTION.items()}
     for theirs, name in _INTERACTION_DETAILS.items():
         parts = raw.get(theirs)
@@ -154,8 +162,7 @@ def read_interaction(body: Mapping[str, Any]) -> Reading:
             for part in (parts if isinstance(parts, list) else ())
             if isinstance(part, dict)
         ]
-    model, tier = clean(body.get("model")), clean(body.get("service_tier"))
-    return Reading(_google_usage(told), clean(body.get("id")), model, tier)
+    return Reading(_google_usage(told), id, model, clean(body.get("service_tier")))
 
 
 def read_cached_content(body: Mapping[str, Any]) -> Reading:
@@ -163,15 +170,15 @@ def read_cached_content(body: Mapping[str, Any]) -> Reading:
     raw, tokens = body.get("usageMetadata"), None
     if isinstance(raw, dict):
         tokens = Counts(raw).get(raw, "totalTokenCount")
-    began, ends = _seconds(body.get("createTime")), _seconds(body.get("expireTime"))
+    began, ends = unix_seconds(body.get("createTime")), unix_seconds(body.get("expireTime"))
     model = clean(body.get("model"))
     if tokens is None or began is None or ends is None or ends < began:
         return Reading(MISSING, response_model=model)
     return Reading(Usage({"cache_storage": tokens * (ends - began)}), clean(body.get("name")), model)
 
 
-def _seconds(value: Any) -> int | None:
-    """Unix time of an RFC 3339 timestamp, in whole seconds."""
+def unix_seconds(value: Any) -> int | None:
+    """Unix time of an RFC 3339 timestamp, in whole seconds; `None` for what is none."""
     try:
         return int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else None
     except ValueError:

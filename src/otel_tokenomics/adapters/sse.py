@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from typing import Final
 
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _FRAME = re.compile(rb'"bytes"\s*:\s*"([A-Za-z0-9+/=]+)"')
 _MOST_HELD = 16 << 20
 
@@ -26,7 +27,7 @@ class UsageLines:
 
     __slots__ = ("_held", "_needle", "_prefix", "_size", "between_lines", "done")
 
-    def __init__(self, needle: re.Pattern[bytes] = _USAGE, prefix: bytes = b"data:") -> None:
+    def __init__(self, needle: re.Pattern[bytes] = USAGE, prefix: bytes = b"data:") -> None:
         self._needle = needle
         self._prefix = prefix
         self._held: list[bytes] = []
@@ -88,7 +89,7 @@ class UsageFrames:
         for match in _FRAME.finditer(text):
             end = match.end()
             event = _decoded(match.group(1))
-            if _USAGE.search(event):
+            if USAGE.search(event):
                 found.append(event)
         self._held = text[end:] if len(text) - end <= _MOST_HELD else b""
         return found

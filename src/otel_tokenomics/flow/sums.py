@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from otel_tokenomics.flow.desk import Entry
 from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.call import Reading
-from otel_tokenomics.model.money import Cost, Line
+from otel_tokenomics.model.money import Cost, Line, UnpricedReason
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.usage import Usage
 
@@ -28,12 +28,14 @@ class Sum:
         self._currencies: set[str] = set()
         self._lines: dict[tuple[str, str, int, int], tuple[int, int]] = {}
         self._amount = self._priced = self._complete = 0
+        self._reason: UnpricedReason | None = None
 
     def add(self, record: UsageRecord) -> None:
         """Add one record."""
         self.count += 1
         self._first = self._first or record
         reading, cost = record.reading, record.cost
+        self._reason = self._reason or cost.unpriced_reason
         self._models.add(reading.response_model)
         self._tiers.add(reading.service_tier)
         self._flags.update(reading.usage.flags)
@@ -66,7 +68,7 @@ class Sum:
     def _cost(self) -> Cost:
         assert self._first is not None
         if not self._priced or len(self._currencies) > 1:
-            return Cost(None, "unpriced", unpriced_reason=self._first.cost.unpriced_reason or "unknown_model")
+            return Cost(None, "unpriced", unpriced_reason=self._reason or "unknown_model")
         whole = self._complete == self.count
         lines = [
             Line(component, bucket, quantity, rate, per, amount)
@@ -78,6 +80,7 @@ class Sum:
             self._first.cost.method or "catalog",
             next(iter(self._currencies)),
             tuple(lines),
+            unpriced_reason=None if whole else self._reason,
             bound=None if whole else "lower",
         )
 

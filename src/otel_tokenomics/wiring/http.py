@@ -16,6 +16,7 @@ import wrapt
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.flow.guard import guarded, log
+from otel_tokenomics.flow.several import Several
 from otel_tokenomics.wiring.http_aiohttp import Aiohttp
 from otel_tokenomics.wiring.http_calls import Line, Transport, async_wrapper, open_lines, sync_wrapper
 from otel_tokenomics.wiring.http_httpx import Httpx
@@ -63,7 +64,7 @@ class Seam:
         sign: str | None = adapter.sign  # type: ignore[attr-defined]
         # A product's name begins a word: `mycohere/1.0` is somebody else's. Without a sign nothing is.
         pattern = "(?!)" if sign is None else rf"(?<![^\s;,(]){re.escape(sign)}"
-        open_lines[self.library] = Line(re.compile(pattern), adapter, desk)
+        open_lines[self.library] = Line(re.compile(pattern), adapter, desk, Several(desk))
 
     def close(self) -> None:
         """Record no more calls; the last library to go restores what is still ours to restore."""

@@ -21,16 +21,19 @@ from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
 from otel_tokenomics.flow.drivers import adrive, drive
 from otel_tokenomics.flow.guard import fault
+from otel_tokenomics.flow.several import Several
+from otel_tokenomics.wiring.stainless import several_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Line(NamedTuple):
-    """A library that is recorded: its sign, who reads it, where its calls go."""
+    """A library that is recorded: its sign, who reads it, where its calls go, and those that hold several."""
 
     sign: re.Pattern[str]
     adapter: Adapter
     desk: Desk
+    several: Several
 
 
 RAW = "raw http"
@@ -75,7 +78,10 @@ def call_of(client: Any, request: Any, line: Line, stream: bool) -> Call | None:
     facts = line.adapter.facts(client, request, stream)
     if facts is None or not is_instrumentation_enabled():
         return None
-    entry = line.desk.admit(facts, functools.partial(keys.of_request, client, request))
+    credential = functools.partial(keys.of_request, client, request)
+    if facts.billing == "several":
+        return several_of(line.several, line.adapter, client, request, facts, credential)
+    entry = line.desk.admit(facts, credential)
     return Call(line.desk, entry, line.adapter.meter(client, request, facts), request, client)
 
 
