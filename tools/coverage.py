@@ -42,15 +42,15 @@ streaming response and through its bare `post`.
 """
 _COLUMNS = ("library", "switched off as", "seam", "operations", "exchanges")
 _TAIL = """
-Not seen by the HTTP seam, so not recorded: live sessions over websockets; clients given an HTTP client of
-another kind; and any library whose `User-Agent` the application replaces. There each attempt of a call that
-the library retries is a span of its own, and the one that answers is the record.
+Not seen by the HTTP seam, so not recorded: websockets, but for `google-genai`'s live sessions; clients given
+an HTTP client of another kind; and any library whose `User-Agent` the application replaces. There each attempt
+of a call that the library retries is a span of its own, and the one that answers is the record.
 
 A prediction of replicate's is counted when it is seen at its end: one that is only streamed, or that `run`
 takes while it is still being made, and that is never asked for again, is not.
 
-Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic`,
-and the batches, videos, caches and interactions of `google-genai`, are recorded as [these](jobs.md) say.
+Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic`, and live sessions,
+batches, videos, caches and interactions of `google-genai`, are recorded as [these](jobs.md) say.
 
 `litellm` is read by the host that it calls, and on a host that is not known by the path: its own requests to
 Bedrock are not read. What it sends through another client library is recorded if that one is.

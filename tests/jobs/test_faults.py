@@ -13,6 +13,8 @@ from tests.jobs.test_google_jobs import answer as google_answer
 from tests.jobs.test_google_jobs import batch as google_batch
 from tests.jobs.test_google_jobs import inline as google_inline
 from tests.jobs.test_google_jobs import reply as google_reply
+from tests.jobs.test_google_live import HELLO as SETUP
+from tests.jobs.test_google_live import ask, client_of, plain, turn
 from tests.jobs.test_openai_batches import file, result
 from tests.jobs.test_openai_sockets import HELLO, USAGE, spoken
 from tests.support.libraries import KITS
@@ -25,15 +27,23 @@ from otel_tokenomics.flow import guard
 # An exception thrown at a generator that is being finalised can only be printed, by the interpreter.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-WRAPPERS = frozenset({"receive", "close", "_hear", "_end"})
+__all__ = ["plain"]
+
+WRAPPERS = frozenset(
+    {
+        *("receive", "close", "areceive", "aclose", "_hear", "_end"),
+        *("connect", "__aenter__", "__aexit__", "opened", "ended"),
+    }
+)
 """Frames of the seam in websockets: one `try` each, around whatever they call of ours."""
+SEAMS = ("wiring/sockets.py", "wiring/live.py")
 
 
 class Injected(Injector):
     """Injects into what the seam in websockets calls."""
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        if not (frame.f_code.co_name in WRAPPERS and frame.f_code.co_filename.endswith("wiring/sockets.py")):
+        if not (frame.f_code.co_name in WRAPPERS and frame.f_code.co_filename.endswith(SEAMS)):
             super().__call__(frame, event, argument)
 
 
@@ -129,3 +139,25 @@ def test_a_batch_of_googles_is_what_it_would_be() -> None:
         for at in range(1, counter.entries + 1):
             injector = Injected(at)
             assert run(injector) == bare, injector.where
+
+
+async def test_a_session_is_what_it_would_be(plain: None) -> None:
+    with provider(SETUP, [], turn()) as (_, url):
+        client = client_of("gemini", url)
+
+        async def run(injector: Injected) -> list[str]:
+            manager = client.aio.live.connect(model="gemini-3.8-live")
+            with injector:
+                session = await manager.__aenter__()
+                seen = [message.model_dump_json() for message in await ask(session, 4)]
+                await manager.__aexit__(None, None, None)
+            return seen
+
+        bare = await run(Injected())
+        with instrumented("google-genai"):
+            counter = Injected()
+            assert await run(counter) == bare
+            assert counter.entries > 20
+            for at in range(1, counter.entries + 1, 2):
+                injector = Injected(at)
+                assert await run(injector) == bare, injector.where

@@ -1,14 +1,14 @@
 """The `google-genai` client library, for the Gemini API and for Vertex.
 
 Usage: https://ai.google.dev/api/generate-content#UsageMetadata. A stream repeats it, cumulative, so that the
-last holds. The model is in the path. A live session speaks over a websocket, which is not seen here.
+last holds. The model is in the path. Live sessions are read in `google_live`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.adapters import google_batch
 from otel_tokenomics.adapters.google_work import (
@@ -26,6 +26,9 @@ from otel_tokenomics.adapters.shapes import read_interaction
 from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, facts_of, port_of
 from otel_tokenomics.flow.contracts import Meter
 from otel_tokenomics.model.call import Facts
+
+if TYPE_CHECKING:
+    from otel_tokenomics.adapters.google_live import LiveListener
 
 _VERBS = {
     "generateContent": Route("POST", "generateContent", "chat"),
@@ -96,6 +99,12 @@ class Google(HttpAdapter):
             file = _FILE.search(options.url.path)
             return self._batches.meter(options, facts, file and file[1])
         return HttpMeter(self._dialect(options, facts), options, facts, self.needle, self.prefix)
+
+    def listener(self, path: str, host: str | None, model: Any = None) -> LiveListener:
+        """Reads what a live session receives, of that path at that host with that model."""
+        from otel_tokenomics.adapters.google_live import LiveListener
+
+        return LiveListener(self._hosts, path, host, model)
 
     def _dialect(self, options: Any, facts: Facts) -> ShapeDialect:
         if facts.operation == "video_generation":

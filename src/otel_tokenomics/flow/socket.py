@@ -22,10 +22,11 @@ _MOST_OPEN = 256
 
 
 class Begun(NamedTuple):
-    """A response was begun."""
+    """A response was begun. `named`: its id is the provider's, and no mere place in the conversation."""
 
     id: str
     facts: Facts
+    named: bool = True
 
 
 class Done(NamedTuple):
@@ -40,7 +41,7 @@ class Done(NamedTuple):
 class Listener(Protocol):
     """Reads the messages of one connection."""
 
-    def hear(self, message: bytes) -> Iterable[Begun | Done]:
+    def hear(self, message: Any) -> Iterable[Begun | Done]:
         """What a message says of responses; nothing, for most."""
 
 
@@ -75,7 +76,7 @@ class Socket:
         self._desk = desk
         self._listener = listener
         self._credential = credential
-        self._open: dict[str, Entry] = {}
+        self._open: dict[str, tuple[Entry, str | None]] = {}
         self._last: Any = None
         late.start()
         _sockets.add(self)
@@ -88,14 +89,16 @@ class Socket:
         for word in self._listener.hear(message.encode() if isinstance(message, str) else message):
             if isinstance(word, Begun):
                 if len(self._open) < _MOST_OPEN:
-                    self._open[word.id] = self._desk.admit(word.facts, self._credential)
+                    entry = self._desk.admit(word.facts, self._credential)
+                    self._open[word.id] = entry, word.id if word.named else None
             else:
-                self._settle(self._open.pop(word.id, None), word)
+                begun, _ = self._open.pop(word.id, (None, None))
+                self._settle(begun, word)
 
     def end(self, error: BaseException | None = None) -> None:
         """The connection ended, by an error or not. What was under way is settled without usage."""
         while self._open:
-            id, entry = self._open.popitem()
+            _, (entry, id) = self._open.popitem()
             entry.status_code = SWITCHED
             reading = Reading(response_id=id, background=True)
             self._close(entry, reading, Ended(error, early=True))

@@ -155,6 +155,10 @@ _OPENAI_SOCKETS = tuple(
     )
     for asynchronous in ("", "Async")
 )
+_GOOGLE_SOCKETS = (
+    Point("google.genai.live", "AsyncLive", ("connect",), "its sessions name no model"),
+    Point("google.genai.live", "AsyncSession", ("_receive",), "its messages are not read"),
+)
 _ROWS = (
     _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI", _OPENAI_SOCKETS),
     _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
@@ -163,12 +167,15 @@ _ROWS = (
     _stainless("cerebras.cloud.sdk", "cerebras-cloud-sdk", "CerebrasInstrumentor", "compatible:Cerebras"),
     _stainless("fireworks", "fireworks-ai", "FireworksInstrumentor", "compatible:Fireworks"),
     _stainless("writerai", "writer-sdk", "WriterInstrumentor", "compatible:Writer"),
-    _http(
-        "google.genai._api_client",
-        "google-genai",
-        "GoogleGenAIInstrumentor",
-        "google:Google",
-        "BaseApiClient._request_once",
+    replace(
+        _http(
+            "google.genai._api_client",
+            "google-genai",
+            "GoogleGenAIInstrumentor",
+            "google:Google",
+            "BaseApiClient._request_once",
+        ),
+        sockets=_GOOGLE_SOCKETS,
     ),
     _http(
         "mistralai.client.basesdk",

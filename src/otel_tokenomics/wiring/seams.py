@@ -7,7 +7,16 @@ from typing import Any, Protocol
 
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.wiring import aiobotocore, botocore, claude_agent, http, marking, sockets, stainless
+from otel_tokenomics.wiring import (
+    aiobotocore,
+    botocore,
+    claude_agent,
+    http,
+    live,
+    marking,
+    sockets,
+    stainless,
+)
 from otel_tokenomics.wiring.libraries import Kind, Library
 
 
@@ -39,7 +48,7 @@ _KINDS: Mapping[Kind, Callable[[Library], Seam]] = {
         if library.sockets
         else stainless.Seam(library.distribution)
     ),
-    "http": lambda library: http.Seam(library.distribution),
+    "http": lambda library: live.Seam(library) if library.sockets else http.Seam(library.distribution),
     "marked": marking.Seam,
     "botocore": lambda library: botocore.Seam(library.distribution),
     "aiobotocore": lambda library: aiobotocore.Seam(library.distribution),

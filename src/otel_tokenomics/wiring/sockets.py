@@ -1,7 +1,8 @@
 """The seam in a client library's websockets: where a message arrives, and where the connection is closed.
 
-Its connections have `recv_bytes`, through which every message comes however it is asked for, and `close`. The
-classes are those that the library's row names; each is covered when its module is imported, if it ever is.
+Its connections have a method through which every message comes however it is asked for, such as
+`recv_bytes`, and `close`. The classes are those that the library's row names; each is covered when its module
+is imported, if it ever is.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Seam(stainless.Seam):
         self._sockets = points
         self._hooked: set[str] = set()
         self._known: weakref.WeakKeyDictionary[Any, Socket | None] = weakref.WeakKeyDictionary()
+        self.asked: weakref.WeakKeyDictionary[Any, tuple[Any, ...]] = weakref.WeakKeyDictionary()
+        """What was asked for where a connection was opened, for who reads it: nothing, for most."""
 
     def close(self) -> None:
         """Read no more, and restore what is still ours to restore."""
@@ -55,15 +58,15 @@ class Seam(stainless.Seam):
             for point in self._sockets:
                 owner = getattr(module, point.owner, None)
                 if self.active and owner is not None and point.module == module.__name__:
-                    self._cover(owner)
+                    self._cover(owner, point)
 
-    def _cover(self, owner: Any) -> None:
-        for name, make in (("recv_bytes", self._receive), ("close", self._close)):
+    def _cover(self, owner: Any, point: Point) -> None:
+        for name, make in (*((name, self._receive) for name in point.names), ("close", self._close)):
             if hasattr(owner, name):
                 self._wrap(owner, name, make)
 
     # The wrappers below bind the original as the library would find it, and call nothing of ours outside a
-    # `try`. Those of `recv_bytes` let whatever it raises pass: a closed connection is an exception there.
+    # `try`. Those of what receives let whatever it raises pass: a closed connection is an exception there.
 
     def _receive(self, original: Any) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(inspect.unwrap(original)):
@@ -132,15 +135,17 @@ class Seam(stainless.Seam):
         desk, adapter = self.desk, self.adapter
         socket = None
         if desk is not None and is_instrumentation_enabled():
-            socket = attempt("socket.open", functools.partial(_socket, desk, adapter, connection), None)
+            opening = functools.partial(_socket, desk, adapter, connection, self.asked.pop(connection, ()))
+            socket = attempt("socket.open", opening, None)
         self._known[connection] = socket
         return socket
 
 
-def _socket(desk: Desk, adapter: Any, connection: Any) -> Socket:
-    request = getattr(connection._connection, "request", None)
+def _socket(desk: Desk, adapter: Any, connection: Any, asked: tuple[Any, ...]) -> Socket:
+    wire = getattr(connection, "_connection", None) or getattr(connection, "_ws", None)
+    request = getattr(wire, "request", None)
     headers = getattr(request, "headers", None) or {}
-    listener = adapter.listener(getattr(request, "path", "") or "", headers.get("Host"))
+    listener = adapter.listener(getattr(request, "path", "") or "", headers.get("Host"), *asked)
     socket = Socket(desk, listener, functools.partial(keys.of_request, None, request))
     # Nobody closed a connection that is dropped. Nothing may be locked where the garbage collector says so.
     weakref.finalize(connection, late.submit, socket.end).atexit = False
