@@ -43,8 +43,8 @@ streaming response and through its bare `post`.
 _COLUMNS = ("library", "switched off as", "seam", "operations", "exchanges")
 _TAIL = """
 Not seen by the HTTP seam, so not recorded: websockets, but for `google-genai`'s live sessions; clients given
-an HTTP client of another kind; and any library whose `User-Agent` the application replaces. There each attempt
-of a call that the library retries is a span of its own, and the one that answers is the record.
+an HTTP client of another kind; and any library whose `User-Agent` the application replaces. There each
+attempt of a call that the library retries is a span of its own, and the one that answers is the record.
 
 A prediction of replicate's is counted when it is seen at its end: one that is only streamed, or that `run`
 takes while it is still being made, and that is never asked for again, is not.
