@@ -39,10 +39,17 @@ ANSWER = Reply(dumps(chat(OPENAI_USAGE)))
 class House:
     """An instrumented openai client whose calls are under the budgets of a configuration."""
 
-    def __init__(self, text: str, store: str, *script: Reply, who: Attribution = UNATTRIBUTED) -> None:
+    def __init__(
+        self,
+        text: str,
+        store: str,
+        *script: Reply,
+        who: Attribution = UNATTRIBUTED,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         document = Document.parse(f'[store]\nurl = "{store}"\n{text}', Path("t.toml"), BudgetConfigError)
         self.wire = Wire(*(script or (ANSWER,)), library=http_library("openai"))
-        self.telemetry = Telemetry()
+        self.telemetry = telemetry or Telemetry()
         providers = self.telemetry.providers
         metrics = Metrics(providers["meter_provider"], False)
         metrics.publish()

@@ -13,6 +13,7 @@ from otel_tokenomics import run
 from otel_tokenomics.budgets.amounts import Amount
 from otel_tokenomics.budgets.budget import Budget
 from otel_tokenomics.budgets.errors import BudgetExceededError
+from otel_tokenomics.budgets.protocol import Balance
 from otel_tokenomics.budgets.ticket import Part
 from otel_tokenomics.budgets.windows import Window
 from otel_tokenomics.model.attribution import Attribution
@@ -98,7 +99,7 @@ def test_a_rolling_budget_tells_a_threshold_once_while_it_rolls(tmp_path: Path) 
         warned = []
         for now in (7200, 7260, 10_700, 10_800, 10_860):
             governor.lines((part,), None, now)
-            warned.append(governor._warns(part, 5))
+            warned.append(governor._thresholds.warns(part, Balance(5, 0), governor._slots))
         assert warned == [True, False, False, True, False]
 
 

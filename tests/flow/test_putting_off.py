@@ -68,16 +68,20 @@ def test_a_run_knows_what_its_calls_cost_when_they_return() -> None:
     assert len(teller.records) == 1
 
 
-def test_a_budget_is_settled_when_the_call_returns() -> None:
+@pytest.mark.parametrize("ample", [False, True])
+def test_a_tight_budget_is_settled_when_the_call_returns_an_ample_one_a_moment_later(ample: bool) -> None:
     teller = patient()
     desk = desk_of(teller)
     settled: list[UsageRecord] = []
     desk.budgets = SimpleNamespace(
         owner=lambda attribution: None,
         admit=lambda facts, owner, body, at_ns: None,
+        may_wait=lambda ticket: ample,
         settle=lambda ticket, record, pending: settled.append(record),
     )
     ask(Call(desk, desk.admit(FACTS), Meter(), "request"))
+    assert len(settled) == (0 if ample else 1)
+    late.catch_up()
     assert len(settled) == len(teller.records) == 1
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk._logs.export import (
+    BatchLogRecordProcessor,
+    InMemoryLogRecordExporter,
+    SimpleLogRecordProcessor,
+)
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.support import witness
 
@@ -37,15 +41,18 @@ def told(record: Any) -> dict[str, Any]:
 class Telemetry:
     """Three providers and what they exported."""
 
+    spans_by: Callable[[Any], SpanProcessor] = SimpleSpanProcessor
+    logs_by: Callable[[Any], LogRecordProcessor] = SimpleLogRecordProcessor
+
     def __init__(self, *first: SpanProcessor) -> None:
         self.span_exporter = InMemorySpanExporter()
         self.tracer_provider = TracerProvider(shutdown_on_exit=False)
         for processor in first:
             self.tracer_provider.add_span_processor(processor)
-        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.span_exporter))
+        self.tracer_provider.add_span_processor(type(self).spans_by(self.span_exporter))
         self.log_exporter: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
         self.logger_provider = LoggerProvider(shutdown_on_exit=False)
-        self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self.log_exporter))
+        self.logger_provider.add_log_record_processor(type(self).logs_by(self.log_exporter))
         self.reader = InMemoryMetricReader()
         self.meter_provider = MeterProvider([self.reader], shutdown_on_exit=False)
         self._before: dict[str, Points] = {}
@@ -103,6 +110,18 @@ class Telemetry:
                         for point in metric.data.data_points
                     }
         return found
+
+
+class Batches(Telemetry):
+    """As an application has it: spans and logs are exported in batches, so that ours may wait."""
+
+    spans_by = BatchSpanProcessor
+    logs_by = BatchLogRecordProcessor
+
+    def flush(self) -> None:
+        """Have everything exported."""
+        self.tracer_provider.force_flush()
+        self.logger_provider.force_flush()
 
 
 def is_record(log: Any) -> bool:

@@ -56,7 +56,7 @@ PARTIAL: Final = frozenset({"missing_attribute"})
 class Witness(SpanProcessor, LogRecordProcessor):
     """Sees every span, log record and metric of this process, and has them checked."""
 
-    records_may_wait = True
+    records_may_wait = spans_may_wait = True
     """Its presence changes nothing of what is under test."""
 
     def __init__(self, registry: Registry) -> None:

@@ -1,10 +1,11 @@
-"""Usage records wait a moment before they are handed to the logs SDK, and nobody can tell."""
+"""Usage records and spans wait a moment before they are handed to the SDK, and nobody can tell."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,11 +22,13 @@ from opentelemetry.sdk._logs.export import (
     InMemoryLogRecordExporter,
     SimpleLogRecordProcessor,
 )
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from tests.faults.cases import CASES
 from tests.support import replies
-from tests.support.telemetry import Telemetry, instrumented, is_record
+from tests.support.telemetry import Batches, Telemetry, instrumented, is_record
 from tests.support.wire import JSON, Reply
 
 from otel_tokenomics.flow import late
@@ -213,6 +216,105 @@ def test_a_large_body_is_read_before_the_call_returns() -> None:
         pipeline.provider.force_flush()
     assert len(read) == 2
     assert len(pipeline.told()) == 2
+
+
+class Traced:
+    """A tracer provider with processors, and what they export."""
+
+    def __init__(self, *kinds: Callable[[Any], SpanProcessor], chain: Any = None) -> None:
+        self.telemetry = Batches()
+        self.exporter = self.telemetry.span_exporter
+        self.provider = TracerProvider(shutdown_on_exit=False, active_span_processor=chain)
+        for kind in kinds:
+            self.provider.add_span_processor(kind(self.exporter))
+        self.telemetry.tracer_provider = self.provider
+
+    def call(self) -> None:
+        """One call of a client library."""
+        CASE.create(CASE.client(CASE.wire(Reply(replies.dumps(replies.chat()), headers=JSON))))
+
+    def ended(self) -> list[Any]:
+        """The spans that the processors were handed and have exported."""
+        for processor in self.provider._active_span_processor._span_processors:
+            if not isinstance(processor, BeforeFlush):
+                processor.force_flush()
+        return list(self.exporter.get_finished_spans())
+
+
+def test_a_span_is_ended_a_moment_later_where_every_processor_makes_batches() -> None:
+    traced = Traced(BatchSpanProcessor)
+    with instrumented("openai", telemetry=traced.telemetry):
+        before = time.time_ns()
+        traced.call()
+        after = time.time_ns()
+        assert traced.ended() == []
+        late.catch_up()
+        (span,) = traced.ended()
+    assert before <= span.start_time < span.end_time <= after
+    assert span.attributes["gen_ai.usage.input_tokens"] == 100
+
+
+@pytest.mark.parametrize("act", ["force_flush", "shutdown"])
+def test_a_flush_or_a_shutdown_right_after_the_call_finds_its_span(act: str) -> None:
+    traced = Traced(BatchSpanProcessor)
+    with instrumented("openai", telemetry=traced.telemetry):
+        traced.call()
+        getattr(traced.provider, act)()
+        assert len(traced.exporter.get_finished_spans()) == 1
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (SimpleSpanProcessor,),
+        (BatchSpanProcessor, SimpleSpanProcessor),
+        (type("Own", (BatchSpanProcessor,), {}),),
+    ],
+    ids=["simple", "both", "somebody's own"],
+)
+def test_any_other_processor_is_handed_the_span_before_the_call_returns(kinds: Any) -> None:
+    traced = Traced(*kinds)
+    with instrumented("openai", telemetry=traced.telemetry):
+        traced.call()
+        assert len(traced.ended()) == len(kinds)
+
+
+def test_who_hands_spans_to_several_processors_at_once_gets_them_at_once() -> None:
+    traced = Traced(BatchSpanProcessor, chain=ConcurrentMultiSpanProcessor())
+    with instrumented("openai", telemetry=traced.telemetry):
+        traced.call()
+        assert len(traced.ended()) == 1
+    traced.provider.shutdown()
+
+
+def test_a_span_is_ended_at_once_where_its_record_is_wanted_at_once() -> None:
+    traced = Traced(BatchSpanProcessor)
+    traced.telemetry.logger_provider.add_log_record_processor(
+        SimpleLogRecordProcessor(InMemoryLogRecordExporter())  # type: ignore[no-untyped-call]
+    )
+    with instrumented("openai", telemetry=traced.telemetry):
+        traced.call()
+        assert len(traced.ended()) == 1
+
+
+def test_span_processors_may_be_added_at_any_time() -> None:
+    traced = Traced(BatchSpanProcessor)
+    with instrumented("openai", telemetry=traced.telemetry):
+        traced.call()
+        simple = InMemorySpanExporter()
+        traced.provider.add_span_processor(SimpleSpanProcessor(simple))
+        traced.call()
+        assert len(simple.get_finished_spans()) == 1
+        traced.provider.force_flush()
+    assert len(simple.get_finished_spans()) == 2
+
+
+def test_a_failed_call_ends_its_span_at_once() -> None:
+    traced = Traced(BatchSpanProcessor)
+    with instrumented("openai", telemetry=traced.telemetry), pytest.raises(Exception, match="refused"):
+        CASE.create(CASE.client(CASE.wire(Reply(b'{"error": {"message": "refused"}}', 400, JSON))))
+    (span,) = traced.ended()
+    assert span.attributes["error.type"] == "BadRequestError"
 
 
 ENDS = """

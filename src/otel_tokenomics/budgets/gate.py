@@ -102,6 +102,10 @@ class Gate:
         """Nothing was sent."""
         self.governor.settle(ticket, Spent(billed=False))
 
+    def may_wait(self, ticket: Ticket | None) -> bool:
+        """Whether nobody would miss what a ticket holds for a moment longer than its call."""
+        return ticket is None or ticket.ample
+
     def settle(self, ticket: Ticket | None, record: UsageRecord, pending: bool) -> None:
         """Settle what a record says. What is billed later is settled by the record that says so."""
         if pending:
@@ -143,8 +147,9 @@ def spent_of(record: UsageRecord) -> Spent:
     if cost.status != "complete" and usage.source != "stream_partial":
         known = None
     tokens = None
-    if usage.source != "missing" and (usage.input_tokens is not None or usage.output_tokens is not None):
-        tokens = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+    if usage.source != "missing":
+        n_in, n_out = usage.input_tokens, usage.output_tokens
+        tokens = None if n_in is None and n_out is None else (n_in or 0) + (n_out or 0)
     return Spent(True, None if known is None else nano_of(known), tokens, record.possibly_billed)
 
 

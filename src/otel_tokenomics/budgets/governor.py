@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from otel_tokenomics.budgets.loops import Loops
 from otel_tokenomics.budgets.plan import Plan
 from otel_tokenomics.budgets.protocol import UNLIMITED, Answer, Balance, Line, Store, StoreDownError
 from otel_tokenomics.budgets.suggest import Suggest, fitted_output
+from otel_tokenomics.budgets.thresholds import Thresholds, is_ample, is_over
 from otel_tokenomics.budgets.ticket import Listener, Part, Silence, Spent, Ticket
-from otel_tokenomics.budgets.windows import Slot
+from otel_tokenomics.budgets.windows import Slot, Window
 from otel_tokenomics.budgets.worst import GENERATING, Asked, Count, Estimate, Need, choices, output_cap
 from otel_tokenomics.model.attribution import Attribution
 
@@ -39,7 +40,8 @@ class Governor:
     """Admits calls and settles them. Holds no lock while it waits for the store.
 
     `labels` are what every call of this process is: service, environment. `count` counts a text's tokens; it
-    is asked only when the upper bound by bytes does not fit.
+    is asked only when the upper bound by bytes does not fit. `catch_up` settles what this process has put
+    off: it is called before anything is refused.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Governor:
         labels: Mapping[str, str] | None = None,
         count: Count | None = None,
         suggest: Suggest | None = None,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
         self.plan = plan
         self.keeper = Keeper(store, plan, listener or Silence())
@@ -60,10 +63,12 @@ class Governor:
         self._labels = dict(labels or {})
         self._count = count
         self._suggest = suggest or Suggest(estimate)
+        self._catch_up = catch_up
+        self._settlements = 0
         self._matched: dict[tuple[object, ...], Matches] = {}
-        self._slots: dict[object, Slot] = {}
+        self._slots: dict[Window, Slot] = {}
         self._loops = Loops()
-        self._warned: set[tuple[str, int, int]] = set()
+        self._thresholds = Thresholds()
         self._names = names()
         os.register_at_fork(after_in_child=self._rename)
 
@@ -112,6 +117,7 @@ class Governor:
         if ticket.settled:
             return
         ticket.settled = True
+        self._settlements += 1
         actual = [self._actual(part, ticket, spent) for part in ticket.parts]
         balances: Sequence[Balance] = ()
         if ticket.kept == "store":
@@ -136,6 +142,8 @@ class Governor:
         hold = next(self._names)
         try:
             lines, answer = self._reserve(hold, parts, need)
+            if not answer.granted and self._settled_more():
+                lines, answer = self._reserve(hold, parts, need)
             if not answer.granted and self._count is not None:
                 need = self._estimate.need(asked, cap, self._count)
                 lines, answer = self._reserve(hold, parts, need)
@@ -148,8 +156,15 @@ class Governor:
             return self._without_store(asked, parts, need, cap)
         if not answer.granted:
             raise self._refused(asked, parts, need, lines, answer)
-        self._told(parts, answer)
-        return Ticket(asked, need, parts, lines, hold, cap=cap)
+        self._told(parts, self._once_settled(parts, lines, answer))
+        ample = all(map(is_ample, parts, answer.balances))
+        return Ticket(asked, need, parts, lines, hold, cap=cap, ample=ample)
+
+    def _settled_more(self) -> bool:
+        """Settle what waits for that in this process; whether there was anything."""
+        before = self._settlements
+        self._catch_up()
+        return self._settlements != before
 
     def _reserve(self, hold: str, parts: Matches, need: Need) -> tuple[tuple[Line, ...], Answer]:
         now = self.keeper.now()
@@ -296,29 +311,24 @@ class Governor:
 
     def _told(self, parts: Matches, answer: Answer) -> None:
         for part, balance in zip(parts, answer.balances, strict=True):
-            total = balance.spent + balance.held
-            if not part.enforced and total > part.limit:
+            if is_over(part, balance):
                 self._listener.decided(part, "would_deny", "velocity" if part.velocity else "limit", balance)
-            elif self._warns(part, total):
+            elif self._thresholds.warns(part, balance, self._slots):
                 self._listener.decided(part, "warn", None, balance)
             else:
                 self._listener.decided(part, "allow", None, balance)
 
-    def _warns(self, part: Part, total: int) -> bool:
-        """Whether a threshold is passed for the first time that this process sees in this window."""
-        warns = False
-        start = self._slots[part.window].start
-        if part.window.kind == "rolling":
-            # Its slots are parts of a window: it is told once in the time that a window lasts.
-            start -= start % part.window.seconds
-        for threshold in part.budget.warn_at:
-            if total * 1_000_000 >= threshold * part.limit:
-                key = (part.account, start, threshold)
-                warns = warns or key not in self._warned
-                if len(self._warned) >= _MOST_MATCHES:
-                    self._warned.clear()
-                self._warned.add(key)
-        return warns
+    def _once_settled(self, parts: Matches, lines: Sequence[Line], answer: Answer) -> Answer:
+        """The answer that says nothing worth telling only because a settlement was put off."""
+        for part, balance in zip(parts, answer.balances, strict=True):
+            if is_over(part, balance) or self._thresholds.passed(part, balance, self._slots):
+                break
+        else:
+            return answer
+        try:
+            return answer._replace(balances=self.keeper.standing(lines)) if self._settled_more() else answer
+        except StoreDownError:
+            return answer
 
     def _decide(self, parts: Matches, decision: str, reason: Reason) -> None:
         for part in parts:

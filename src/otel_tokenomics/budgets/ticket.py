@@ -53,6 +53,7 @@ class Ticket:
     """A call that was let through. `cap` is the output cap that its request must be given, if any.
 
     `kept` is where its hold is: in the `store`, in this process (`local`) while that is down, or `nowhere`.
+    `ample`: every budget of it had so much left that nobody would miss what it holds for a moment longer.
     """
 
     asked: Asked
@@ -64,6 +65,7 @@ class Ticket:
     cap: int | None = None
     attempts: int = 1
     settled: bool = False
+    ample: bool = False
 
 
 class Spent(NamedTuple):

@@ -6,9 +6,10 @@ reads at the provider, a tier that the provider chooses) can cost more; that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from otel_tokenomics.budgets.amounts import nano_of
 from otel_tokenomics.budgets.plan import Plan
@@ -34,13 +35,14 @@ _NESTED = (
     *("inferenceConfig", "generationConfig", "generation_config", "config", "completion_args", "options"),
     "parameters",
 )
-_HIDDEN = (
-    *("previous_response_id", "conversation", "prompt_id", "cachedContent", "previous_interaction_id"),
+_NESTING = frozenset(_NESTED)
+_HIDDEN = frozenset(
+    {"previous_response_id", "conversation", "prompt_id", "cachedContent", "previous_interaction_id"}
 )
-_CHOICES = ("n", "best_of", "candidateCount")
+_CHOICES = frozenset({"n", "best_of", "candidateCount"})
 _WRITES_BY_ITSELF = frozenset({"openai", "azure.ai.openai"})
 """Providers that write to their prompt cache unasked, and may charge for it."""
-_FILES = ("inlineData", "fileData", "inline_data", "file_data")
+_FILES = frozenset({"inlineData", "fileData", "inline_data", "file_data"})
 _PER_PART = 8
 """Tokens that a chat format adds around a message, a tool or a part of one, at most."""
 _PER_NUMBER = 8
@@ -52,8 +54,7 @@ _IMAGE_TOKENS_BY_MODEL = (("4o-mini", 50_000),)
 the same price. An assumption of ours, set by `image_tokens`, not a vendor's figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """What one attempt may take: nano-USD (`None` where no price is known, and `why`) and tokens."""
 
     cost: int | None
@@ -72,8 +73,14 @@ class Asked(NamedTuple):
     at_ns: int
 
 
-Variant = tuple[str | None, dict[str, int]]
-"""A way in which the provider may bill: the tier it serves, and the buckets it counts."""
+class Way(NamedTuple):
+    """A way in which a provider may bill: the tier that it serves, and what it counts input and output as."""
+
+    tier: str | None
+    source: str
+    made: str | None
+
+
 Rates = tuple[object, ...]
 
 
@@ -96,7 +103,7 @@ class Estimate:
         self._plan = plan
         self._price = price
         self._most_output = most_output
-        self._dearest: dict[tuple[object, ...], tuple[Rates, int]] = {}
+        self._dearest: dict[tuple[object, ...], tuple[Rates, Way]] = {}
 
     def need(self, asked: Asked, cap: int | None = None, count: Count | None = None) -> Need:
         """The worst case of one attempt.
@@ -108,7 +115,7 @@ class Estimate:
         images = seen.images * self._image_tokens(asked.facts)
         n_in = self._counted(seen, count) + seen.parts * _PER_PART + images
         unseen = asked.body is None and asked.facts.operation in GENERATING
-        if unseen or any((asked.body or {}).get(key) for key in _HIDDEN):
+        if unseen or _hides(asked.body or {}):
             n_in += self._plan.output_tokens
         out, capped = self._output(asked, cap)
         cost, why = self._cost(asked, seen, n_in, out)
@@ -120,7 +127,7 @@ class Estimate:
             asked = asked._replace(facts=replace(asked.facts, request_model=model))
         seen = walk(asked.body or {}, keep=False)
         cost, why = self._cost(asked, seen, need.input_tokens, out)
-        return replace(need, cost=cost, tokens=need.input_tokens + out, output_tokens=out, why=why)
+        return need._replace(cost=cost, tokens=need.input_tokens + out, output_tokens=out, why=why)
 
     def _counted(self, seen: _Seen, count: Count | None) -> int:
         if count is None:
@@ -145,46 +152,46 @@ class Estimate:
         return (self._most_output(asked.facts) or self._plan.output_tokens) * times, False
 
     def _cost(self, asked: Asked, seen: _Seen, n_in: int, out: int) -> tuple[int | None, str | None]:
-        tools = self._tools(asked.body or {})
-        variants = [(tier, {**buckets, **tools}) for tier, buckets in _variants(asked, seen, n_in, out)]
-        names = [(tier, *buckets) for tier, buckets in variants]
-        key = (asked.facts.provider, asked.facts.request_model, *names)
+        tools, facts = self._tools(asked.body or {}), asked.facts
+        writes = (seen.writes or facts.provider in _WRITES_BY_ITSELF, seen.long_writes)
+        made = None if not out else "audio" if _speaks(asked.body or {}) else "text"
+        key = (facts.provider, facts.request_model, facts.service_tier, writes, made, *tools)
         known = self._dearest.get(key)
         if known is not None:
-            # At the same rates it is dearest again, for each variant has the same quantities.
-            cost = self._priced(asked, *variants[known[1]])
+            # At the same rates it is dearest again, for each way has the same quantities.
+            cost = self._priced(asked, known[1], n_in, out, tools)
             if cost.amount_femto is not None and _rates(cost) == known[0]:
                 return nano_of(cost.amount_femto), None
-        return self._worst(asked, variants, key)
-
-    def _worst(
-        self, asked: Asked, variants: Sequence[Variant], key: tuple[object, ...]
-    ) -> tuple[int | None, str | None]:
         worst: int | None = None
         why: str | None = None
-        for index, variant in enumerate(variants):
-            cost = self._priced(asked, *variant)
+        for way in _ways(facts.service_tier, *writes, made):
+            cost = self._priced(asked, way, n_in, out, tools)
             if cost.amount_femto is None or cost.status != "complete":
                 why = why or (cost.unpriced_reason or "unknown_model")
             elif cost.currency != "USD":
                 why = "unknown_currency"
             elif worst is None or nano_of(cost.amount_femto) > worst:
                 worst = nano_of(cost.amount_femto)
-                self._remember(key, cost, index)
+                self._remember(key, cost, way)
         return worst, None if worst is not None else why
 
-    def _priced(self, asked: Asked, tier: str | None, buckets: dict[str, int]) -> Cost:
-        reading = Reading(Usage(buckets), response_model=asked.facts.request_model, service_tier=tier)
+    def _priced(self, asked: Asked, way: Way, n_in: int, out: int, tools: Mapping[str, int]) -> Cost:
+        buckets = {way.source: n_in, **tools}
+        if way.made is not None:
+            buckets[way.made] = out
+        reading = Reading(Usage(buckets), response_model=asked.facts.request_model, service_tier=way.tier)
         return self._price(asked.facts, reading, asked.at_ns)
 
-    def _remember(self, key: tuple[object, ...], cost: Cost, index: int) -> None:
+    def _remember(self, key: tuple[object, ...], cost: Cost, way: Way) -> None:
         if len(self._dearest) >= _MOST_REMEMBERED:
             self._dearest.clear()
-        self._dearest[key] = _rates(cost), index
+        self._dearest[key] = _rates(cost), way
 
     def _tools(self, body: Mapping[str, Any]) -> dict[str, int]:
         """Uses of tools that run at the provider and are billed by use."""
         uses: dict[str, int] = {}
+        if "tools" not in body:
+            return uses
         for tool in _dicts(body.get("tools")):
             kind = next((name for name in _SERVER_TOOLS if str(tool.get("type", "")).startswith(name)), None)
             if kind in ("web_search", "file_search"):
@@ -201,8 +208,11 @@ def _rates(cost: Cost) -> Rates:
 
 def choices(body: Mapping[str, Any]) -> int:
     """How many answers a request asks for: its output cap holds for each."""
-    named = [part.get(key) for part in _parts(body) for key in _CHOICES]
-    return max([1, *[n for n in named if isinstance(n, int)]])
+    most = 1
+    for part in _parts(body):
+        if not _CHOICES.isdisjoint(part):
+            most = max([most, *[n for key in _CHOICES if isinstance(n := part.get(key), int)]])
+    return most
 
 
 def least_cap(body: Mapping[str, Any]) -> int:
@@ -224,23 +234,33 @@ def output_cap(body: Mapping[str, Any]) -> int | None:
 
 def _parts(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The objects of a request that may hold its settings."""
+    if _NESTING.isdisjoint(body):
+        return [body]
     return [body, *[inner for name in _NESTED if isinstance(inner := body.get(name), Mapping)]]
 
 
-def _variants(asked: Asked, seen: _Seen, n_in: int, out: int) -> Iterator[Variant]:
+def _hides(body: Mapping[str, Any]) -> bool:
+    """Whether a request has the provider add what it keeps: nobody here sees how much that is."""
+    return not _HIDDEN.isdisjoint(body) and any(body.get(key) for key in _HIDDEN)
+
+
+def _speaks(body: Mapping[str, Any]) -> bool:
+    return "audio" in _words(body.get("modalities"))
+
+
+@lru_cache(maxsize=256)
+def _ways(
+    tier: str | None, writes: bool, long_writes: bool, made: Literal["text", "audio"] | None
+) -> tuple[Way, ...]:
     """The ways in which a provider may bill the same tokens."""
-    inputs = ["input"]
-    if seen.writes or asked.facts.provider in _WRITES_BY_ITSELF:
-        inputs.append("cache_write")
-    if seen.long_writes:
-        inputs.append("cache_write.1h")
-    outputs = ["output", "reasoning"] if out else [None]
-    if "audio" in _words((asked.body or {}).get("modalities")):
-        outputs = ["output.audio"]
-    for tier in {asked.facts.service_tier, None}:
-        for source in inputs:
-            for made in outputs:
-                yield tier, {source: n_in} if made is None else {source: n_in, made: out}
+    inputs = ["input", *(["cache_write"] if writes else []), *(["cache_write.1h"] if long_writes else [])]
+    outputs: dict[str | None, tuple[str | None, ...]] = {
+        None: (None,),
+        "text": ("output", "reasoning"),
+        "audio": ("output.audio",),
+    }
+    tiers = dict.fromkeys((tier, None))
+    return tuple([Way(tier, source, put) for tier in tiers for source in inputs for put in outputs[made]])
 
 
 def walk(node: Any, keep: bool) -> _Seen:
@@ -281,6 +301,8 @@ def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
 
 def _media_type(node: dict[Any, Any]) -> Any:
     """What kind of file a part of Google's contents holds or names: its size says little of its tokens."""
+    if _FILES.isdisjoint(node):
+        return None
     found: dict[Any, Any] = next((node[key] for key in _FILES if isinstance(node.get(key), dict)), {})
     return found.get("mimeType") or found.get("mime_type")
 

@@ -91,6 +91,9 @@ class Budgets(Protocol):
     ) -> BudgetExceededError:
         """The error that the application wants raised for one."""
 
+    def may_wait(self, ticket: Any) -> bool:
+        """Whether the settlement of a ticket may wait for a moment."""
+
     def release(self, ticket: Any) -> None:
         """Nothing was sent."""
 

@@ -161,10 +161,12 @@ class Desk:
             fault("desk.settle", error)
 
     def _waits(self, entry: Entry) -> bool:
-        """Whether nobody asks what the call cost when it returns: no budget, no run, no span."""
-        if self.budgets is not None or entry.run is not None:
+        """Whether nobody asks what it cost when it returns: no run, no tight budget, no eager span."""
+        if entry.run is not None:
             return False
         try:
+            if self.budgets is not None and not self.budgets.may_wait(entry.ticket):
+                return False
             return self._teller.waits(entry.page)
         except Exception as error:
             fault("teller.waits", error)

@@ -46,6 +46,8 @@ _open: dict[int, places.Frame] = {}
 class Ancestry(SpanProcessor):
     """Remembers the open spans of every provider that it is added to."""
 
+    spans_may_wait = True
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """A span begins, in the context of whoever starts it."""
         with guarded("ancestry.start"):

@@ -15,6 +15,7 @@ from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.compat import aliases
+from otel_tokenomics.telemetry.handover import Handover
 from otel_tokenomics.telemetry.labels import Labels, operation_of, record_labels, request_labels
 from otel_tokenomics.version import __version__
 
@@ -60,6 +61,7 @@ class Spans:
     ) -> None:
         self._held = held
         self._tracer = trace.get_tracer(SCOPE, __version__, provider, names.SCHEMA_URL)
+        self._handover = Handover(self._tracer)
         self._mode = mode
         self._hidden = () if "cache_creation" in compat else (names.CACHE_CREATION_TOKENS,)
         self._aliases = aliases(compat)
@@ -100,9 +102,13 @@ class Spans:
         elif self._mode != "annotate":
             self._start(page)
 
-    def silent(self, page: Page) -> bool:
-        """Whether there is a span, and nothing is to be written on it: it is not sampled."""
-        return page.span is not None and not page.span.is_recording()
+    def may_wait(self, page: Page) -> bool:
+        """Whether nobody could tell if our own span were ended a moment later: it is not sampled, or nothing
+        is done with it at once."""
+        span = page.span
+        if span is None or page.foreign:
+            return span is not None and not span.is_recording()
+        return self._handover.may_wait() or not span.is_recording()
 
     def annotate(self, page: Page, record: UsageRecord) -> None:
         """Add what the foreign span does not say itself, while it records."""

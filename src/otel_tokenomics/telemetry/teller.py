@@ -46,8 +46,8 @@ class OpenTelemetryTeller:
         self._spans.annotate(page, record)
 
     def waits(self, page: Page | None) -> bool:
-        """Whether nobody could tell if a call were told a moment later: its span is not recorded."""
-        return page is not None and self._spans.silent(page) and self._events.may_wait()
+        """Whether nobody could tell if a call were told a moment later."""
+        return page is not None and self._spans.may_wait(page) and self._events.may_wait()
 
     def close(self, page: Page | None, record: UsageRecord, ended_ns: int) -> None:
         """Tell the whole record: the span now, the rest when it may be. The failure of one does not touch

@@ -78,6 +78,7 @@ def _governor(plan: Plan, path: Path, pricer: Pricer, labels: Mapping[str, str])
         labels=labels,
         count=_count,
         suggest=Suggest(estimate, _models),
+        catch_up=late.catch_up,
     )
     late.start()
     atexit.register(_give_back, governor, os.getpid())
