@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from otel_tokenomics.model.attribution import OWNERS, Attribution
+from otel_tokenomics.model.attribution import OWNERS, RESOURCE, TAG, Attribution
 from otel_tokenomics.model.tables import Document, Table, either, nearest
 from otel_tokenomics.model.text import clean
 
 TABLE = "owner"
-TAG, RESOURCE = "tag.", "resource."
 FACTS = ("service", "environment", "provider", "model", "operation", "route", "library", "host", "key", "run")
 """What a rule may look at beside owners, tags and resource attributes."""
 _MATCHES = (*FACTS, *OWNERS)

@@ -18,10 +18,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from decimal import Decimal
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from otel_tokenomics.attribution import ambient
 from otel_tokenomics.attribution.frames import Frame, innermost
@@ -29,6 +28,9 @@ from otel_tokenomics.model.attribution import UNATTRIBUTED, Attribution
 from otel_tokenomics.model.money import decimal_string
 from otel_tokenomics.model.record import UsageRecord
 from otel_tokenomics.model.text import clean
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 ENVIRONMENT = "OTEL_TOKENOMICS_RUN"
 """In a child process: the runs that it was started in, as JSON."""
@@ -73,11 +75,15 @@ class Run:
     @property
     def cost(self) -> Decimal:
         """What its calls cost so far, in USD, exact."""
+        from decimal import Decimal
+
         return Decimal(decimal_string(self.cost_femto))
 
     @property
     def amplification(self) -> Decimal | None:
         """Tokens of the run for each token of its first call; `None` before that is known."""
+        from decimal import Decimal
+
         return Decimal(self.tokens) / self.first_tokens if self.first_tokens else None
 
     def chain(self) -> list[Run]:

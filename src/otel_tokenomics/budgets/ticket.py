@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from otel_tokenomics.budgets.amounts import Unit
@@ -20,32 +20,28 @@ Step = Literal["reserve", "top_up", "settle", "read"]
 """What a store is asked to do; `read` is for metrics."""
 
 
-class Part(NamedTuple):
-    """One account that a call is held on. `velocity`: it is the second limit."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One account that a call is held on. `velocity`: it is the second limit.
+
+    `limit`, in the budget's `unit`, and the `window` are the budget's or the velocity's: found once, since
+    each call asks for them.
+    """
 
     budget: Budget
     account: str
     enforced: bool
     velocity: bool = False
+    limit: int = field(init=False, repr=False)
+    unit: Unit = field(init=False, repr=False)
+    window: Window = field(init=False, repr=False)
 
-    @property
-    def limit(self) -> int:
-        """The limit in the budget's unit."""
+    def __post_init__(self) -> None:
+        limit, window = self.budget.limit, self.budget.window
         if self.velocity and self.budget.velocity is not None:
-            return self.budget.velocity[0].quantity
-        return self.budget.limit.quantity
-
-    @property
-    def unit(self) -> Unit:
-        """What the budget counts."""
-        return self.budget.unit
-
-    @property
-    def window(self) -> Window:
-        """The window in which it counts."""
-        if self.velocity and self.budget.velocity is not None:
-            return self.budget.velocity[1]
-        return self.budget.window
+            limit, window = self.budget.velocity
+        for name, value in (("limit", limit.quantity), ("unit", limit.unit), ("window", window)):
+            object.__setattr__(self, name, value)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ Times are whole Unix seconds here, durations seconds.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -41,8 +40,7 @@ class Slot(NamedTuple):
 ALWAYS = Slot(0, 0, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """One kind of window. `seconds` is the length of a rolling one, `zone` an IANA name."""
 
     kind: Kind

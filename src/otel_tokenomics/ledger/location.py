@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,8 +29,12 @@ def default_path(environ: Mapping[str, str]) -> Path:
 def _configured(environ: Mapping[str, str]) -> str:
     """`ledger.path` of the configuration file. What is wrong with the file is reported by its own reader."""
     file = environ.get(CONFIGURATION)
+    if not file:
+        return ""
+    import tomllib
+
     try:
-        path = tomllib.loads(Path(file).read_text("utf-8"))["ledger"]["path"] if file else ""
+        path = tomllib.loads(Path(file).read_text("utf-8"))["ledger"]["path"]
     except (OSError, ValueError, KeyError, TypeError):
         return ""
     return path if isinstance(path, str) else ""

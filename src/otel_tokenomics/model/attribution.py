@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
+TAG, RESOURCE = "tag.", "resource."
+"""How rules and budgets name a tag, and an attribute of the process's resource."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attribution:

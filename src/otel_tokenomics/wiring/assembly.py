@@ -20,8 +20,6 @@ from otel_tokenomics.flow.desk import Desk, Pricer
 from otel_tokenomics.flow.estimate import Estimator
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
-from otel_tokenomics.pricing.installed import current
-from otel_tokenomics.pricing.price import price
 from otel_tokenomics.telemetry import ancestry
 from otel_tokenomics.telemetry.events import UsageEvents
 from otel_tokenomics.telemetry.metrics import Metrics
@@ -172,6 +170,8 @@ def pricer_of(prices: Path | None) -> Pricer:
     contracts = None if prices is None else _contracts_of(prices)
     if contracts is None:
         return _price
+    from otel_tokenomics.pricing.installed import current
+
     agreed = contracts.price
     return lambda facts, reading, at_ns: agreed(facts, reading, at_ns, current())
 
@@ -193,7 +193,16 @@ def _contracts_of(prices: Path) -> Contracts | None:
 
 
 def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
-    return price(facts, reading, at_ns, current())
+    return _list_pricer()(facts, reading, at_ns)
+
+
+@lru_cache(maxsize=1)
+def _list_pricer() -> Pricer:
+    """List prices. What knows them is imported for the first price, which no application waits for."""
+    from otel_tokenomics.pricing.installed import current
+    from otel_tokenomics.pricing.price import price
+
+    return lambda facts, reading, at_ns: price(facts, reading, at_ns, current())
 
 
 def disabled() -> bool:

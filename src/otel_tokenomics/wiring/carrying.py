@@ -7,18 +7,20 @@ its caller's users and tenants are, unless its host is named too.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
 
-from otel_tokenomics.attribution.digests import Digests
 from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.telemetry import names
-from otel_tokenomics.wiring.owner_tables import Baggage
+
+if TYPE_CHECKING:
+    from otel_tokenomics.attribution.digests import Digests
+    from otel_tokenomics.wiring.owner_tables import Baggage
 
 
 class Outgoing:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, trace
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk.resources import OTELResourceDetector
 
-from otel_tokenomics.attribution import ambient, rules, runs
-from otel_tokenomics.attribution.rules import Rules
+from otel_tokenomics.attribution import ambient, runs
 from otel_tokenomics.flow.desk import Credential
-from otel_tokenomics.model.attribution import OWNERS, UNATTRIBUTED, Attribution, Payers
+from otel_tokenomics.model.attribution import OWNERS, TAG, UNATTRIBUTED, Attribution, Payers
+from otel_tokenomics.model.attribution import RESOURCE as AFTER_RESOURCE
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.wiring.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_tokenomics.attribution.rules import Rules
 
 _MOST_SEEN = 4096
 Known = tuple[Facts, Credential | None, Attribution]
@@ -100,7 +103,7 @@ def resource_of(providers: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def label_of(resource: Mapping[str, Any], key: str) -> str | None:
     """What a resource says of a key that rules and budgets know, or of any attribute after `resource.`."""
-    names_of = RESOURCE.get(key) or (key.removeprefix(rules.RESOURCE),)
+    names_of = RESOURCE.get(key) or (key.removeprefix(AFTER_RESOURCE),)
     value = next((resource[name] for name in names_of if resource.get(name)), None)
     return None if value is None else clean(str(value))
 
@@ -109,7 +112,7 @@ def _said(who: Attribution) -> list[str]:
     """What rules need not find out."""
     if who is UNATTRIBUTED:
         return []
-    return [*who.owners(), *[rules.TAG + tag for tag in who.tags]]
+    return [*who.owners(), *[TAG + tag for tag in who.tags]]
 
 
 def _from_names(labels: Mapping[str, Any], owners: Collection[str]) -> Attribution:
@@ -119,7 +122,7 @@ def _from_names(labels: Mapping[str, Any], owners: Collection[str]) -> Attributi
 
 def _look(key: str, resource: Mapping[str, Any]) -> Callable[[Known], str | None]:
     """How a rule finds what it looks at."""
-    if key in RESOURCE or key.startswith(rules.RESOURCE):
+    if key in RESOURCE or key.startswith(AFTER_RESOURCE):
         text = label_of(resource, key)
         return lambda known: text
     if key in _FACTS:
@@ -129,7 +132,7 @@ def _look(key: str, resource: Mapping[str, Any]) -> Callable[[Known], str | None
         return lambda known: None if known[1] is None else known[1]()
     if key == "run":
         return lambda known: getattr(runs.current(), "name", None)
-    if key.startswith(rules.TAG):
-        tag = key.removeprefix(rules.TAG)
+    if key.startswith(TAG):
+        tag = key.removeprefix(TAG)
         return lambda known: known[2].tags.get(tag)
     return lambda known: getattr(known[2], key)

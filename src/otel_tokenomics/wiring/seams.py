@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.wiring import (
-    aiobotocore,
-    botocore,
-    claude_agent,
-    http,
-    live,
-    marking,
-    sockets,
-    stainless,
-)
-from otel_tokenomics.wiring.libraries import Kind, Library
+from otel_tokenomics.wiring.libraries import Library
 
 
 class Seam(Protocol):
@@ -38,19 +28,18 @@ class Seam(Protocol):
 
 
 def seam_of(library: Library) -> Seam:
-    """A seam of the kind that the library's row names."""
-    return _KINDS[library.kind](library)
+    """A seam of the kind that the library's row names. No other kind is imported."""
+    name, arguments = _named(library)
+    seam: Seam = import_module(f"{__package__}.{name}").Seam(*arguments)
+    return seam
 
 
-_KINDS: Mapping[Kind, Callable[[Library], Seam]] = {
-    "stainless": lambda library: (
-        sockets.Seam(library.distribution, library.sockets)
-        if library.sockets
-        else stainless.Seam(library.distribution)
-    ),
-    "http": lambda library: live.Seam(library) if library.sockets else http.Seam(library.distribution),
-    "marked": marking.Seam,
-    "botocore": lambda library: botocore.Seam(library.distribution),
-    "aiobotocore": lambda library: aiobotocore.Seam(library.distribution),
-    "claude_agent": lambda library: claude_agent.Seam(library.distribution),
-}
+def _named(library: Library) -> tuple[str, tuple[Any, ...]]:
+    """The module of the seam, which has the name of its kind unless the row says more, and what it is told."""
+    if library.kind == "stainless" and library.sockets:
+        return "sockets", (library.distribution, library.sockets)
+    if library.kind == "http" and library.sockets:
+        return "live", (library,)
+    if library.kind == "marked":
+        return "marking", (library,)
+    return library.kind, (library.distribution,)

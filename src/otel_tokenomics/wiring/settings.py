@@ -1,10 +1,10 @@
-"""Settings: a TOML file, and the environment over it. What is not known is an error, with its line."""
+"""Settings: a TOML file, and the environment over it. What is not known is an error, with its line.
+
+What reads and mends files is imported by whoever has one: every process that starts pays for the rest.
+"""
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -33,8 +33,8 @@ COMPATS = (
     *("cache_creation", "legacy_token_usage"),
     *("langfuse", "litellm", "logfire", "openinference", "openlit"),
 )
-_SAYS_BUDGET = re.compile(r"^\s*\[\[?\s*budgets?\b", re.MULTILINE)
-_SAYS_PERSONAL = re.compile(r"^\s*\[\s*personal\b", re.MULTILINE)
+_SAYS_BUDGET = r"(?m)^\s*\[\[?\s*budgets?\b"
+_SAYS_PERSONAL = r"(?m)^\s*\[\s*personal\b"
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -156,13 +156,15 @@ def _withheld(path: Path) -> tuple[str, Any, str]:
 
 def _unread(path: Path, environ: Mapping[str, str], error: ConfigError) -> Iterator[_Entry]:
     """What holds where the file cannot be read: a slip undoes neither a limit nor the wish to hide."""
+    import re
+
     try:
         text = path.read_text("utf-8", "replace")
     except OSError:
         text = ""
-    if _SAYS_PERSONAL.search(text):
+    if re.search(_SAYS_PERSONAL, text):
         yield partial(_withheld, path)
-    if _SAYS_BUDGET.search(text) or environ.get(PREFIX + "BUDGET_MODE") == "enforce":
+    if re.search(_SAYS_BUDGET, text) or environ.get(PREFIX + "BUDGET_MODE") == "enforce":
         error = BudgetsError(str(error))
     yield partial(_raise, error)
 
@@ -277,6 +279,8 @@ class _Document:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} (from {PREFIX}CONFIG) cannot be read: {error}") from None
+        import tomllib
+
         try:
             return cls(path, text, tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
@@ -331,9 +335,9 @@ def _unknown(key: str, where: str) -> ConfigError:
     """The error of a key that is not known. A table that is nearly one of limits is taken to be one."""
     table = key.partition(".")[0]
     kind = ConfigError
-    if difflib.get_close_matches(table, BUDGET_TABLES, 1):
+    if _close(table, BUDGET_TABLES):
         kind = BudgetsError
-    elif difflib.get_close_matches(table, (*OWNER_TABLES, "attribution"), 1):
+    elif _close(table, (*OWNER_TABLES, "attribution")):
         kind = OwnersError
     known = (*_KEYS, *BUDGET_TABLES, *OWNER_TABLES)
     near = _nearest(key, known) or _nearest(table, known)
@@ -345,8 +349,14 @@ def _either(allowed: tuple[str, ...]) -> str:
 
 
 def _nearest(word: Any, allowed: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(str(word), allowed, 1)
+    close = _close(str(word), allowed)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _close(word: str, allowed: tuple[str, ...]) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(word, allowed, 1)
 
 
 FIELDS = tuple(f.name for f in fields(Settings) if f.name != "sources")
