@@ -35,7 +35,7 @@ def seam_of(library: Library) -> Seam:
 
 
 def _named(library: Library) -> tuple[str, tuple[Any, ...]]:
-    """The module of the seam, which has the name of its kind unless the row says more, and what it is told."""
+    """The module of the seam, named as its kind unless the row says more, and what the seam is told."""
     if library.kind == "stainless" and library.sockets:
         return "sockets", (library.distribution, library.sockets)
     if library.kind == "http" and library.sockets:
