@@ -67,8 +67,9 @@ bench-budgets: $(STAMP) ## Budgets: what a reservation costs, and what 50 calls 
 	  $(RIVALS) -m pip install --quiet openai shekel agentbudget agenticmeter tokencap llm-cost-governor litellm; }
 	$(PY) -m tests.bench.budgets --rivals $(RIVALS) $(ARGS)
 
-versions: $(STAMP) ## The smoke tests on the oldest, each major and the newest client libraries
-	$(PY) tests/versions/run.py $(ARGS)
+versions: $(STAMP) ## Every client library on its oldest, each major and its newest version; the table in docs/coverage.md
+	$(PY) -m tests.versions.run $(ARGS)
+	$(PY) -m tools.coverage
 
 frameworks: $(STAMP) ## The larger agent frameworks, each at work: calls are counted once and know their agent
 	$(PY) -m tests.frameworks.run $(ARGS)

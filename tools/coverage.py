@@ -13,10 +13,12 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from tests.support.libraries import KITS
+from tests.versions import record
 
 from otel_tokenomics.adapters.stainless import Route, Routes
 from otel_tokenomics.wiring.libraries import LIBRARIES, Library
@@ -58,6 +60,15 @@ Bedrock are not read. What it sends through another client library is recorded i
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.
 """
+_VERSIONS = """
+## Which versions
+
+Of each library `make versions` plays the oldest that is recorded, the newest of each major, and the newest:
+every call is one record with the right counts, and the application is given what it is given bare. Of a
+version older than the oldest nothing is recorded, which is logged once. *Not there* are ways to call it that
+a version does not have.
+
+"""
 _PAIRS = """
 ## Two layers, one record
 
@@ -97,9 +108,31 @@ def page(counts: Mapping[str, int]) -> str:
         told = ", ".join(operations(row))
         cells = [f"`{name}`", f"`{row.entry_point}`", _SEAMS[row.kind], told, str(counts.get(name, 0) or "-")]
         lines.append("| " + " | ".join(cells) + " |")
+    return _HEAD + "\n".join(lines) + "\n" + _TAIL + _VERSIONS + _versions() + _PAIRS + _layers()
+
+
+def _versions() -> str:
+    lines = ["| library | oldest | played | ways to call it | on |", "| --- | --- | --- | ---: | --- |"]
+    for library, found in groupby(record.held(), lambda result: result.library):
+        results = list(found)
+        told = list(dict.fromkeys(map(_version, results)))
+        ways = max(result.passed + result.failed + result.absent for result in results)
+        day = min(result.date for result in results)
+        oldest = LIBRARIES[library].oldest
+        lines.append(f"| `{library}` | {oldest} | {', '.join(told)} | {ways} | {day} |")
+    return "\n".join(lines) + "\n"
+
+
+def _version(result: record.Result) -> str:
+    notes = [f"**{result.failed} failed**"] * bool(result.failed)
+    notes += [f"{result.absent} not there"] * bool(result.absent)
+    return f"{result.version} ({', '.join(notes)})" if notes else result.version
+
+
+def _layers() -> str:
     table = ["| above | below | played |", "| --- | --- | --- |"]
     table += [f"| {above} | {below} | {how} |" for above, below, how in pairs()]
-    return _HEAD + "\n".join(lines) + "\n" + _TAIL + _PAIRS + "\n".join(table) + "\n"
+    return "\n".join(table) + "\n"
 
 
 def pairs() -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from tests.support.telemetry import buckets_of, instrumented
 
 from otel_tokenomics.adapters.claude_agent import ClaudeAgent, Share, Totals
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.flow.contracts import Meter
 
 EACH = {
     SONNET: {"input": 10, "output": 20, "cache_read": 1000, "cache_write": 200, "tool.web_search": 1},
@@ -84,11 +85,11 @@ def test_a_share_is_read_as_a_response() -> None:
     (share, _) = told(Totals(), result(1, 1, "s"))
     adapter = ClaudeAgent(Hosts())
     facts = adapter.facts(None, share, False)
-    meter = adapter.meter(None, share, facts)
+    meter: Meter = adapter.meter(None, share, facts)
     reading = meter.reading()
     assert (facts.provider, facts.operation, facts.request_model) == ("anthropic", "invoke_agent", SONNET)
     assert (reading.response_id, reading.reported_cost_femto) == (f"result-1:{SONNET}", QUARTER)
-    assert (meter.draft(), meter.skim(b""), meter.complete) == (None, True, True)
+    assert (meter.draft(), meter.skim(b""), meter.complete, meter.keeps) == (None, True, True, False)
     assert (meter.capped(share, 1), meter.prepare()) == (share, share)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from tests.support import replies
 from tests.support.others import vendors_of_their_own
 from tests.support.vendor_watsonx import watsonx_row
-from tests.support.vendors_plain import replicate_row, voyage_row
+from tests.support.vendors_plain import known, replicate_row, voyage_row
 from tests.support.wire import SSE, Wire
 
 PROMPT = [{"role": "user", "content": "When do I dig?"}]
@@ -158,13 +158,9 @@ _ROWS = (
         "cerebras.cloud.sdk",
         ("Cerebras", "AsyncCerebras"),
         make=lambda kind, http, options: kind(
-            **{
-                "api_key": "none",
-                "http_client": http,
-                "max_retries": 0,
-                "warm_tcp_connection": False,
-                **options,
-            }
+            **{"api_key": "none", "http_client": http, "max_retries": 0}
+            | known(kind, warm_tcp_connection=False)
+            | options
         ),
     ),
     _openai_like("fireworks-ai", "fireworks", ("Fireworks", "AsyncFireworks")),

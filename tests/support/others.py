@@ -44,6 +44,11 @@ def _gemini_client(kind: Any, http: Any, options: dict[str, Any]) -> Any:
     asynchronous = type(http).__name__ == "AsyncClient"
     types = importlib.import_module("google.genai.types")
     ours = {"httpx_async_client" if asynchronous else "httpx_client": http}
+    if "httpx_client" not in types.HttpOptions.model_fields:
+        # An older version takes no client of ours; it is given one in place of its own.
+        made = kind(**{"api_key": "none", **options})
+        setattr(made._api_client, "_async_httpx_client" if asynchronous else "_httpx_client", http)
+        return made
     if "base_url" in options:
         ours["base_url"] = options.pop("base_url")
     return kind(**{"api_key": "none", **options}, http_options=types.HttpOptions(**ours))
@@ -85,9 +90,26 @@ def _ollama_client(kind: Any, http: Any, options: dict[str, Any]) -> Any:
 
 def _huggingface_client(kind: Any, http: Any, options: dict[str, Any]) -> Any:
     hub = importlib.import_module("huggingface_hub")
+    if not hasattr(hub, "set_client_factory"):
+        return _huggingface_of_0(kind, http, options)
     setter = hub.set_async_client_factory if "Async" in kind.__name__ else hub.set_client_factory
     setter(lambda: http)
     return kind(base_url=options.pop("base_url", "https://router.huggingface.co/v1"), token="none", **options)
+
+
+def _huggingface_of_0(kind: Any, http: Any, options: dict[str, Any]) -> Any:
+    """Before 1.0 it is over requests and aiohttp, whose session takes the client's own headers."""
+    made = kind(base_url="https://router.huggingface.co/v1", token="none", **options)
+    if "Async" not in kind.__name__:
+        importlib.import_module("huggingface_hub").configure_http_backend(lambda: http)
+        return made
+
+    def session(headers: Any = None) -> Any:
+        http.headers.update({**made.headers, **(headers or {})})
+        return http
+
+    made._get_client_session = session
+    return made
 
 
 def _ask(model: str, **more: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import time
 from typing import Any
 
@@ -11,6 +12,12 @@ from tests.support import replies
 VOYAGE_USAGE = {"total_tokens": 100}
 REPLICATE_METRICS = {"input_token_count": 100, "output_token_count": 20, "predict_time": 1.5}
 VERSION = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa"
+
+
+def known(kind: Any, **options: Any) -> dict[str, Any]:
+    """Those of the options that a class takes: an older version may not know one."""
+    takes = inspect.signature(kind).parameters
+    return {name: given for name, given in options.items() if name in takes}
 
 
 def voyage(usage: Any) -> dict[str, Any]:
@@ -27,7 +34,7 @@ def _voyage_client(kind: Any, http: Any, options: dict[str, Any]) -> Any:
         here.session, here.session_create_time = http, time.time()
     else:
         library.aiosession.set(http)
-    return kind(**{"api_key": "none", "base_url": "https://api.voyageai.com/v1", **options})
+    return kind(**{"api_key": "none", **known(kind, base_url="https://api.voyageai.com/v1"), **options})
 
 
 def voyage_row(kit: Any) -> Any:

@@ -1,116 +1,65 @@
-"""`make versions`: the smoke file on the oldest, each major and the newest of every client library.
+"""`make versions`: every way to call each client library, on its oldest, each major and the newest version.
 
-Each pair of versions gets a virtual environment of its own under the user's cache folder
-(`XDG_CACHE_HOME`, else `~/.cache`), named after its pins and kept for the next time. Only this package and
-what it depends on is installed beside the client libraries.
+Each version has a virtual environment of its own, kept for the next time (see `environments`).
 
-    make versions                      every pair
-    make versions ARGS='--only 1.40'   pairs whose name holds "1.40"
-    make versions ARGS=--fresh         make the environments anew
+    make versions                          every library, and the table in docs/coverage.md anew
+    make versions ARGS='--only cohere'     rows whose name holds that, and what was told of the others stays
+    make versions ARGS=--fresh             make the environments anew, so that the newest are the newest
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import datetime
 import json
-import os
-import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-SMOKE = ROOT / "tests" / "versions" / "smoke.py"
+from tests.versions import environments, record
+from tests.versions.table import Row, rows
 
-
-@dataclass(frozen=True)
-class Pair:
-    """Requirements of the two client libraries; newest means the newest that the bound allows."""
-
-    openai: str
-    anthropic: str
-    also: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """A readable name."""
-        return f"openai{self.openai} anthropic{self.anthropic}"
-
-    @property
-    def pins(self) -> list[str]:
-        """What to install."""
-        return [f"openai{self.openai}", f"anthropic{self.anthropic}", *self.also]
+PLAY = Path(__file__).with_name("play.py")
+_NOTHING: dict[str, Any] = {"passed": 0, "absent": [], "version": "-"}
 
 
-PAIRS = (
-    Pair("==1.40.0", "==0.49.0", ("httpx<0.28",)),
-    Pair(">=1.109,<2", ">=0.125,<1"),
-    Pair(">=2,<3", ">=1,<2"),
-    Pair(">=3,<4", ">=2,<3"),
-)
-
-
-def home(pair: Pair, fresh: bool) -> Path:
-    """The pair's environment, made if it is not there whole."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    text = " ".join([*pair.pins, sys.version, (ROOT / "pyproject.toml").read_text()])
-    place = cache / "otel-tokenomics" / "versions" / hashlib.sha256(text.encode()).hexdigest()[:16]
-    if fresh:
-        shutil.rmtree(place, ignore_errors=True)
-    if not (place / "whole").exists():
-        shutil.rmtree(place, ignore_errors=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--editable", str(ROOT), *pair.pins], check=True)
-        (place / "whole").touch()
-    return place
-
-
-def smoke(place: Path) -> dict[str, object]:
-    """Run the smoke file there. Its last line is JSON."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [str(place / "bin" / "python"), "-W", "ignore", str(SMOKE), "--json"]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, cwd=place, timeout=300
-    )
+def played(row: Row, fresh: bool) -> dict[str, Any]:
+    """What came of one version. The last line that its process prints is JSON."""
+    try:
+        place = environments.environment(row.pins, fresh)
+    except Exception as error:
+        return {**_NOTHING, "failed": {"install": f"{type(error).__name__}: {error}"}}
+    ran = environments.run(place, str(PLAY), row.library, "--json")
     lines = ran.stdout.strip().splitlines()
     if not lines or not lines[-1].startswith("{"):
-        return {"passed": 0, "failed": {"start": ran.stderr.strip()[-2000:]}, "absent": [], "versions": {}}
-    told: dict[str, object] = json.loads(lines[-1])
-    return told
+        return {**_NOTHING, "failed": {"start": ran.stderr.strip()[-2000:]}}
+    told: dict[str, Any] = json.loads(lines[-1])
+    return told if told["passed"] else {**told, "failed": {"all": "nothing passed", **told["failed"]}}
 
 
 def main() -> int:
-    """Make, run, print. The exit status is 1 if a shape failed anywhere."""
+    """Make, run, print, keep. The exit status is 1 if anything failed anywhere."""
     parser = argparse.ArgumentParser(prog="make versions", description=__doc__)
-    parser.add_argument("--only", default="", help="a part of the pair's name")
+    parser.add_argument("--only", default="", help="a part of a row's name")
     parser.add_argument("--fresh", action="store_true", help="make the environments anew")
     asked = parser.parse_args()
-    rows, failed = [], {}
-    for pair in PAIRS:
-        if asked.only not in pair.name:
-            continue
-        print(f"{pair.name} ...", file=sys.stderr, flush=True)
-        told = smoke(home(pair, asked.fresh))
-        versions = told["versions"] or {"openai": pair.openai, "anthropic": pair.anthropic}
-        rows.append((versions, told))
-        if told["failed"]:
-            failed[pair.name] = told["failed"]
-    print(f"{'openai':12}{'anthropic':12}{'http':10}{'passed':>8}{'failed':>8}{'not there':>11}")
-    for versions, told in rows:
-        print(
-            f"{versions['openai']:12}{versions['anthropic']:12}{versions.get('http', '-'):10}"
-            f"{told['passed']:8}{len(told['failed']):8}{len(told['absent']):11}"
-        )
-    for name, shapes in failed.items():
-        for shape, why in shapes.items():
-            print(f"FAILED {name}: {shape}: {why}")
-    if not rows:
-        print(f"no pair's name holds {asked.only!r}", file=sys.stderr)
-    return 1 if failed or not rows else 0
+    chosen = [row for row in rows() if asked.only in row.name]
+    results: list[record.Result] = []
+    print(f"{'library':20}{'asked for':12}{'version':10}{'passed':>7}{'failed':>7}{'not there':>10}")
+    for row in chosen:
+        told = played(row, asked.fresh)
+        counts = told["passed"], len(told["failed"]), len(told["absent"])
+        print("{:20}{:12}{:10}".format(row.library, row.asked, told["version"]), end="")
+        print("{:7}{:7}{:10}".format(*counts), flush=True)
+        for shape, why in told["failed"].items():
+            print(f"FAILED {row.name}: {shape}: {why}")
+        today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+        results.append(record.Result(row.library, row.asked, told["version"], *counts, today))
+    if not chosen:
+        print(f"no row's name holds {asked.only!r}", file=sys.stderr)
+        return 1
+    record.keep(results)
+    return 1 if any(result.failed for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -1,32 +1,22 @@
-"""Every shape of call there is, on whatever versions are installed: one usage record each, with its usage.
+"""Every shape of call of `openai` and `anthropic`, on whatever versions are installed.
 
-    python tests/versions/smoke.py          a line for each shape
-    python tests/versions/smoke.py --json   the same as one line of JSON, last
-
-A shape that a version does not have is told as absent. Needs no test runner.
+Each gives one usage record, with its usage. A shape that a version does not have is told as absent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import logging
-import sys
-import traceback
+import importlib
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-import anthropic
-import openai
 from pydantic import BaseModel
 from tests.support import replies
 from tests.support.either import items, opened, value
-from tests.support.telemetry import BUCKET, Telemetry, instrumented
+from tests.support.telemetry import BUCKET, Telemetry
 from tests.support.wire import SSE, Reply, Wire, http_library
+from tests.versions.kits import Absent
 
 from otel_tokenomics.flow import late
 
@@ -50,10 +40,6 @@ class Month(BaseModel):
     """What a parsed result holds."""
 
     month: str
-
-
-class Absent(Exception):
-    """This version has no such call."""
 
 
 def method(client: Any, *paths: str) -> Any:
@@ -175,7 +161,7 @@ def refused(path: str, **arguments: Any) -> Act:
     async def act(client: Any) -> Any:
         try:
             await value(method(client, path)(**arguments))
-        except (openai.APIError, anthropic.APIError):
+        except importlib.import_module(type(client).__module__.partition(".")[0]).APIError:
             return
         raise AssertionError("nothing was raised")
 
@@ -269,13 +255,14 @@ ANTHROPIC: dict[str, Shape] = {
         FREE,
     ),
 }
+TABLES = {"openai": OPENAI, "anthropic": ANTHROPIC}
 
 
 def client(library: str, asynchronous: bool, script: list[Reply]) -> tuple[Any, Wire]:
     """A client of a library on a wire that plays the script."""
     wire = Wire(*script, library=http_library(library))
     http = wire.aclient() if asynchronous else wire.client()
-    module: Any = openai if library == "openai" else anthropic
+    module: Any = importlib.import_module(library)
     name = ("Async" if asynchronous else "") + ("OpenAI" if library == "openai" else "Anthropic")
     return getattr(module, name)(api_key="none", http_client=http, max_retries=2), wire
 
@@ -313,53 +300,8 @@ def check(library: str, asynchronous: bool, shape: Shape, telemetry: Telemetry) 
 
 def shapes() -> Iterator[tuple[str, str, bool, Shape]]:
     """Every shape of both libraries, synchronous and asynchronous."""
-    for library, table in (("openai", OPENAI), ("anthropic", ANTHROPIC)):
+    for library, table in TABLES.items():
         for asynchronous in (False, True):
             for name, shape in table.items():
                 title = f"{library} {'async ' if asynchronous else ''}{name}"
                 yield title, library, asynchronous, shape
-
-
-def run(only: str = "") -> dict[str, Any]:
-    """Play every shape whose title holds `only`."""
-    passed, failed, absent = 0, {}, []
-    for title, library, asynchronous, shape in shapes():
-        if only not in title:
-            continue
-        with instrumented(library) as telemetry:
-            try:
-                check(library, asynchronous, shape, telemetry)
-                passed += 1
-            except Absent:
-                absent.append(title)
-            except TypeError as error:
-                # An argument that this version does not know is a shape that it does not have.
-                if "unexpected keyword argument" in str(error):
-                    absent.append(title)
-                else:
-                    failed[title] = traceback.format_exc(limit=-2)
-            except Exception as error:
-                failed[title] = f"{type(error).__name__}: {error}"
-    versions = {
-        "openai": openai.__version__,
-        "anthropic": anthropic.__version__,
-        "http": http_library("openai"),
-    }
-    return {"passed": passed, "failed": failed, "absent": absent, "versions": versions}
-
-
-def main() -> int:
-    """Run, print, and say by the exit status whether all is well."""
-    logging.disable(logging.CRITICAL)
-    told = run()
-    if "--json" in sys.argv:
-        print(json.dumps(told))
-    else:
-        print(f"{told['passed']} passed on {told['versions']}; not there: {told['absent']}")
-        for title, why in told["failed"].items():
-            print(f"FAILED {title}: {why}")
-    return 1 if told["failed"] else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

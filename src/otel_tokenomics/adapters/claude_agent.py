@@ -118,6 +118,7 @@ class Told:
     """The meter of a share."""
 
     veils = False
+    keeps = False
     complete = True
 
     def __init__(self, share: Share) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Collection
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 import wrapt
@@ -17,7 +19,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.flow.guard import guarded
+from otel_tokenomics.flow.guard import guarded, log
 from otel_tokenomics.wiring import assembly
 from otel_tokenomics.wiring.libraries import LIBRARIES, Library
 from otel_tokenomics.wiring.seams import Seam, seam_of
@@ -68,12 +70,38 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
             # The hook runs at once if the module is there already.
             _hooked.add(module)
             wrapt.register_post_import_hook(self._patch, module)
+            if self.library.package:
+                wrapt.register_post_import_hook(self._look, self.library.package)
+
+    def _look(self, imported: Any) -> None:
+        with guarded(f"look.{self.library.distribution}"):
+            if self._open is not None:
+                _too_old(self.library)
 
     def _patch(self, imported: Any) -> None:
         with guarded(f"patch.{self.library.distribution}"):
-            if self._open is not None:
+            if self._open is not None and not _too_old(self.library):
                 self._open()
                 self.seam.patch(imported)
+
+
+@cache
+def _too_old(library: Library) -> bool:
+    """Whether the installed version is older than the oldest that is recorded, said once."""
+    # What OpenTelemetry's own packages compare versions with.
+    from packaging.version import Version
+
+    try:
+        version = metadata.version(library.distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    older = Version(version) < Version(library.oldest)
+    if older:
+        log.warning(
+            "%s %s is older than %s: its calls are not recorded",
+            *(library.distribution, version, library.oldest),
+        )
+    return older
 
 
 def __getattr__(name: str) -> type[Instrumentor]:

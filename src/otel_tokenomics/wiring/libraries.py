@@ -48,8 +48,12 @@ class Library:
     module: str
     kind: Kind
     points: tuple[Point, ...]
+    oldest: str
+    """The oldest version that is recorded; of an older one nothing is, which is said once."""
     sockets: tuple[Point, ...] = ()
     """Its connections that stay open, such as websockets; a version need not have them."""
+    package: str = ""
+    """What an older version is known by at its import, where it has no such `module`."""
     quiet: bool = True
     """Whether importing it reaches for no network; of one that does, `doctor` reads the source instead."""
 
@@ -66,7 +70,12 @@ class Library:
 
 
 def _stainless(
-    package: str, distribution: str, instrumentor: str, adapter: str, sockets: tuple[Point, ...] = ()
+    package: str,
+    distribution: str,
+    instrumentor: str,
+    adapter: str,
+    oldest: str,
+    sockets: tuple[Point, ...] = (),
 ) -> Library:
     module = f"{package}._base_client"
     hooks = (
@@ -79,11 +88,17 @@ def _stainless(
         for owner in ("SyncAPIClient", "AsyncAPIClient")
         for names, without in hooks
     )
-    return Library(distribution, instrumentor, adapter, module, "stainless", points, sockets)
+    return Library(distribution, instrumentor, adapter, module, "stainless", points, oldest, sockets, package)
 
 
 def _http(
-    module: str, distribution: str, instrumentor: str, adapter: str, owner: str, home: str | None = None
+    module: str,
+    distribution: str,
+    instrumentor: str,
+    adapter: str,
+    owner: str,
+    oldest: str,
+    home: str | None = None,
 ) -> Library:
     """A library seen at its HTTP library. What the row names is only looked for, by `doctor`.
 
@@ -93,7 +108,7 @@ def _http(
     point = Point(
         home or module, name, (method,), "it may send its requests in another way: look for its calls"
     )
-    return Library(distribution, instrumentor, adapter, module, "http", (point,))
+    return Library(distribution, instrumentor, adapter, module, "http", (point,), oldest)
 
 
 _BOTOCORE = Library(
@@ -106,6 +121,7 @@ _BOTOCORE = Library(
         Point("botocore.client", "BaseClient", ("_make_api_call",), "its calls are not recorded"),
         Point("botocore.endpoint", "Endpoint", ("_needs_retry",), "lost attempts are not counted"),
     ),
+    "1.34.116",
 )
 _AIOBOTOCORE = Library(
     "aiobotocore",
@@ -117,6 +133,7 @@ _AIOBOTOCORE = Library(
         Point("aiobotocore.client", "AioBaseClient", ("_make_api_call",), "its calls are not recorded"),
         Point("aiobotocore.endpoint", "AioEndpoint", ("_needs_retry",), "lost attempts are not counted"),
     ),
+    "2.15.0",
 )
 _CLAUDE_AGENT = Library(
     "claude-agent-sdk",
@@ -132,6 +149,7 @@ _CLAUDE_AGENT = Library(
             "its results are not recorded",
         ),
     ),
+    "0.1.37",
 )
 _VOYAGE = Library(
     "voyageai",
@@ -143,6 +161,7 @@ _VOYAGE = Library(
         Point("voyageai.api_resources.api_requestor", "APIRequestor", (name,), "its calls are not recorded")
         for name in ("request_raw", "arequest_raw")
     ),
+    "0.1.7",
 )
 _OPENAI_SOCKETS = tuple(
     Point(f"openai.resources.{module}", asynchronous + owner, ("recv_bytes",), "its messages are not read")
@@ -160,13 +179,15 @@ _GOOGLE_SOCKETS = (
     Point("google.genai.live", "AsyncSession", ("_receive",), "its messages are not read"),
 )
 _ROWS = (
-    _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI", _OPENAI_SOCKETS),
-    _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic"),
-    _stainless("groq", "groq", "GroqInstrumentor", "compatible:Groq"),
-    _stainless("together", "together", "TogetherInstrumentor", "compatible:Together"),
-    _stainless("cerebras.cloud.sdk", "cerebras-cloud-sdk", "CerebrasInstrumentor", "compatible:Cerebras"),
-    _stainless("fireworks", "fireworks-ai", "FireworksInstrumentor", "compatible:Fireworks"),
-    _stainless("writerai", "writer-sdk", "WriterInstrumentor", "compatible:Writer"),
+    _stainless("openai", "openai", "OpenAIInstrumentor", "openai:OpenAI", "1.40.0", _OPENAI_SOCKETS),
+    _stainless("anthropic", "anthropic", "AnthropicInstrumentor", "anthropic:Anthropic", "0.49.0"),
+    _stainless("groq", "groq", "GroqInstrumentor", "compatible:Groq", "0.9.0"),
+    _stainless("together", "together", "TogetherInstrumentor", "compatible:Together", "2.0.0"),
+    _stainless(
+        "cerebras.cloud.sdk", "cerebras-cloud-sdk", "CerebrasInstrumentor", "compatible:Cerebras", "1.0.0"
+    ),
+    _stainless("fireworks", "fireworks-ai", "FireworksInstrumentor", "compatible:Fireworks", "1.2.0"),
+    _stainless("writerai", "writer-sdk", "WriterInstrumentor", "compatible:Writer", "2.0.0"),
     replace(
         _http(
             "google.genai._api_client",
@@ -174,18 +195,31 @@ _ROWS = (
             "GoogleGenAIInstrumentor",
             "google:Google",
             "BaseApiClient._request_once",
+            "1.10.0",
         ),
         sockets=_GOOGLE_SOCKETS,
     ),
-    _http(
-        "mistralai.client.basesdk",
-        "mistralai",
-        "MistralInstrumentor",
-        "mistral:Mistral",
-        "BaseSDK.do_request",
+    # Before 2.9.4 it bounds OpenTelemetry's version below ours; before 2 its modules are others.
+    replace(
+        _http(
+            "mistralai.client.basesdk",
+            "mistralai",
+            "MistralInstrumentor",
+            "mistral:Mistral",
+            "BaseSDK.do_request",
+            "2.9.4",
+        ),
+        package="mistralai",
     ),
-    _http("cohere.core.http_client", "cohere", "CohereInstrumentor", "cohere:Cohere", "HttpClient.request"),
-    _http("ollama._client", "ollama", "OllamaInstrumentor", "ollama:Ollama", "Client._request"),
+    _http(
+        "cohere.core.http_client",
+        "cohere",
+        "CohereInstrumentor",
+        "cohere:Cohere",
+        "HttpClient.request",
+        "5.16.0",
+    ),
+    _http("ollama._client", "ollama", "OllamaInstrumentor", "ollama:Ollama", "Client._request", "0.2.1"),
     _http(
         # Its two clients are in modules of their own: who uses one need not import the other.
         "huggingface_hub.inference._common",
@@ -193,9 +227,17 @@ _ROWS = (
         "HuggingFaceInstrumentor",
         "huggingface:HuggingFace",
         "InferenceClient._inner_post",
+        "0.28.0",
         "huggingface_hub.inference._client",
     ),
-    _http("replicate.client", "replicate", "ReplicateInstrumentor", "replicate:Replicate", "Client._request"),
+    _http(
+        "replicate.client",
+        "replicate",
+        "ReplicateInstrumentor",
+        "replicate:Replicate",
+        "Client._request",
+        "0.33.0",
+    ),
     _VOYAGE,
     # Its own requests. What it sends through another client library is that one's.
     replace(
@@ -205,6 +247,7 @@ _ROWS = (
             "LiteLLMInstrumentor",
             "litellm:LiteLLM",
             "HTTPHandler.post",
+            "1.60.0",
             "litellm.llms.custom_httpx.http_handler",
         ),
         quiet=False,
@@ -215,6 +258,7 @@ _ROWS = (
         "AzureInferenceInstrumentor",
         "azure_inference:AzureInference",
         "ChatCompletionsClient.send_request",
+        "1.0.0b6",
     ),
     _http(
         "ibm_watsonx_ai.client",
@@ -222,6 +266,7 @@ _ROWS = (
         "WatsonxInstrumentor",
         "watsonx:Watsonx",
         "APIClient._get_headers",
+        "1.3.0",
     ),
     _BOTOCORE,
     _AIOBOTOCORE,
