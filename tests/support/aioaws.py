@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from functools import lru_cache
 from typing import Any
 
 import aiobotocore.session  # type: ignore[import-untyped]
-from aiobotocore import _httpx
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
-from aiobotocore.httpsession import AIOHTTPSession  # type: ignore[import-untyped]
-from aiobotocore.httpxsession import HttpxSession  # type: ignore[import-untyped]
 from tests.support.wire import Wire
 
-LIBRARIES = ("aiohttp", _httpx.httpx.__name__)
-"""The HTTP libraries that it sends through: httpx is either of the two."""
+
+def _httpx() -> tuple[str, ...]:
+    """The httpx that it sends through, either of the two; an older version sends through neither."""
+    if importlib.util.find_spec("aiobotocore._httpx") is None:
+        return ()
+    found = importlib.import_module("aiobotocore._httpx").httpx
+    return () if found is None else (found.__name__,)
+
+
+LIBRARIES = ("aiohttp", *_httpx())
+"""The HTTP libraries that it sends through."""
 
 
 @lru_cache(maxsize=1)
@@ -25,10 +33,10 @@ def _session() -> Any:
 async def client(wire: Wire, attempts: int = 1, **options: Any) -> Any:
     """A client of Bedrock's runtime on a wire. It retries nothing unless told to."""
     over_httpx = wire.http.__name__ != "aiohttp"
-    config = AioConfig(
-        retries={"total_max_attempts": attempts, "mode": "standard"},
-        http_session_cls=HttpxSession if over_httpx else AIOHTTPSession,
-    )
+    kind: dict[str, Any] = {}
+    if over_httpx:
+        kind["http_session_cls"] = importlib.import_module("aiobotocore.httpxsession").HttpxSession
+    config = AioConfig(retries={"total_max_attempts": attempts, "mode": "standard"}, **kind)
     asked = {
         "service_name": "bedrock-runtime",
         "region_name": "us-east-1",
@@ -41,6 +49,8 @@ async def client(wire: Wire, attempts: int = 1, **options: Any) -> Any:
     http = made._endpoint.http_session
     if over_httpx:
         http._session = wire.aclient()
-    else:
+    elif hasattr(http, "_sessions"):
         http._sessions = {None: wire.aclient()}
+    else:
+        http._session = wire.aclient()
     return made

@@ -1,4 +1,4 @@
-"""The libraries that are not called as those of the fault matrix are: botocore, and the Claude Agent SDK."""
+"""The libraries that are not called as those of the fault matrix are: Amazon's, and the Claude Agent SDK."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.telemetry import buckets_of, instrumented
-from tests.support.wire import JSON, Reply
+from tests.support.wire import JSON, Reply, Wire
 from tests.versions.kits import Absent
 
 ASKED: dict[str, Any] = {
@@ -72,6 +72,28 @@ def _bedrock(name: str, reply: Callable[[], Reply], act: Callable[[Any], Any]) -
     return play
 
 
+def _awaited(reply: Callable[[], Reply], stream: bool) -> Callable[[], None]:
+    def play() -> None:
+        from tests.support import aioaws
+
+        async def called() -> Any:
+            client = await aioaws.client(Wire(reply(), library="aiohttp"))
+            if not stream:
+                return _without_metadata(await client.converse(**ASKED))
+            return [event async for event in (await client.converse_stream(**ASKED))["stream"]]
+
+        bare = asyncio.run(called())
+        with instrumented("aiobotocore") as telemetry:
+            assert asyncio.run(called()) == bare
+            assert buckets_of(telemetry.record()) == COUNTED
+
+    return play
+
+
+def _conversed() -> Reply:
+    return Reply(json.dumps(CONVERSED).encode(), headers=JSON)
+
+
 def _events() -> Reply:
     from tests.support import aws
 
@@ -108,7 +130,7 @@ SHAPES: dict[str, list[tuple[str, Callable[[], None]]]] = {
             "converse",
             _bedrock(
                 "converse",
-                lambda: Reply(json.dumps(CONVERSED).encode(), headers=JSON),
+                _conversed,
                 lambda client: _without_metadata(client.converse(**ASKED)),
             ),
         ),
@@ -122,6 +144,10 @@ SHAPES: dict[str, list[tuple[str, Callable[[], None]]]] = {
             "invoke model",
             _bedrock("invoke_model", lambda: Reply(json.dumps(CLAUDE).encode(), headers=JSON), _invoked),
         ),
+    ],
+    "aiobotocore": [
+        ("converse", _awaited(_conversed, False)),
+        ("converse stream", _awaited(_events, True)),
     ],
     "claude-agent-sdk": [("query", _agent)],
 }

@@ -25,7 +25,9 @@ MAJORS: dict[str, tuple[str, ...]] = {
     "huggingface-hub": ("0", "1", "2"),
     "replicate": ("0", "1"),
     "voyageai": ("0",),
+    "ibm-watsonx-ai": ("1",),
     "botocore": ("1",),
+    "aiobotocore": ("2", "3"),
     "claude-agent-sdk": ("0",),
 }
 """The majors that there are, from that of the oldest on."""

@@ -266,7 +266,7 @@ _ROWS = (
         "WatsonxInstrumentor",
         "watsonx:Watsonx",
         "APIClient._get_headers",
-        "1.3.0",
+        "1.3.42",
     ),
     _BOTOCORE,
     _AIOBOTOCORE,
