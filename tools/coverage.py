@@ -29,6 +29,7 @@ _SEAMS = {
     "http": "what sends in httpx, httpx2, requests and aiohttp, by its `User-Agent`",
     "claude_agent": "`Query.receive_messages`: the results of its command line, once for each model",
     "marked": "what sends in requests and aiohttp, from inside its own `request_raw` and `arequest_raw`",
+    "rpc": "the methods of its generated gRPC stubs",
     "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
     "aiobotocore": "`AioBaseClient._make_api_call` and `AioEndpoint._needs_retry`",
 }
@@ -53,6 +54,12 @@ takes while it is still being made, and that is never asked for again, is not.
 
 Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic`, and live sessions,
 batches, videos, caches and interactions of `google-genai`, are recorded as [these](jobs.md) say.
+
+`xai-sdk` speaks gRPC: what it does in batches, and searches of collections, are not recorded, and an attempt
+that gRPC makes again by itself is not told. A deferred completion, or a video, is counted when it is first
+seen to be done. Where the library's own spans are on, those are annotated.
+
+Of `ibm-watsonx-ai` forecasts, extraction and moderation are not recorded: no answer of theirs tells tokens.
 
 `litellm` is read by the host that it calls, and on a host that is not known by the path: its own requests to
 Bedrock are not read. What it sends through another client library is recorded if that one is.

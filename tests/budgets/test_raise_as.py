@@ -47,6 +47,7 @@ ERRORS = {
     "cohere": ("cohere.errors", "TooManyRequestsError", "status_code"),
     "ollama": ("ollama", "ResponseError", "status_code"),
     "huggingface-hub": ("huggingface_hub.errors", "HfHubHTTPError", "response"),
+    "ibm-watsonx-ai": ("ibm_watsonx_ai.wml_client_error", "ApiRequestFailure", "response"),
 }
 
 

@@ -26,6 +26,7 @@ MAJORS: dict[str, tuple[str, ...]] = {
     "replicate": ("0", "1"),
     "voyageai": ("0",),
     "ibm-watsonx-ai": ("1",),
+    "xai-sdk": ("1",),
     "botocore": ("1",),
     "aiobotocore": ("2", "3"),
     "claude-agent-sdk": ("0",),

@@ -127,6 +127,22 @@ def _botocore(text: str, refusal: Refusal, client: Any, request: Any) -> Made | 
     return None if kind is None else Made(kind, (told, getattr(request, "operation", None) or "Converse"))
 
 
+def _watsonx(text: str, refusal: Refusal, client: Any, request: Any) -> Made | None:
+    kind, http = _class("ibm_watsonx_ai.wml_client_error", "ApiRequestFailure"), _class("httpx", "Response")
+    if kind is None or http is None:
+        return None
+    return Made(kind, (text, _response(http, text, refusal, request)))
+
+
+def _xai(text: str, refusal: Refusal, client: Any, request: Any) -> Made | None:
+    kind, grpc = _class("grpc.aio", "AioRpcError"), sys.modules.get("grpc")
+    if kind is None or grpc is None:
+        return None
+    # The synchronous client's errors are of classes that nobody else may make; both are `grpc.RpcError`.
+    nothing = grpc.aio.Metadata()
+    return Made(kind, (grpc.StatusCode.RESOURCE_EXHAUSTED, nothing, nothing), {"details": text})
+
+
 _RECIPES: Mapping[str, Callable[[str, Refusal, Any, Any], Made | None]] = {
     **{flavor: _stainless(package) for flavor, package in _STAINLESS.items()},
     "mistralai": _mistral,
@@ -136,15 +152,17 @@ _RECIPES: Mapping[str, Callable[[str, Refusal, Any, Any], Made | None]] = {
     "ollama": _ollama,
     "botocore": _botocore,
     "aiobotocore": _botocore,
+    "ibm_watsonx_ai": _watsonx,
+    "xai": _xai,
 }
 
 
-def _class(module: str, name: str) -> type[Exception] | None:
+def _class(module: str, name: str) -> type[Any] | None:
     found = getattr(sys.modules.get(module), name, None)
     return found if isinstance(found, type) else None
 
 
-def _response(kind: type[Exception], text: str, refusal: Refusal, request: Any, address: str = "") -> Any:
+def _response(kind: type[Any], text: str, refusal: Refusal, request: Any, address: str = "") -> Any:
     """A response of the HTTP library that the error's class is written for, which nobody sent."""
     known: Mapping[str, Any] = getattr(kind.__init__, "__globals__", {})
     http = known.get("httpx") or known.get("httpx2") or _home(known["Response"])

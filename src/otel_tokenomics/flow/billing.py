@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from enum import Enum
+from typing import Any
 
 from otel_tokenomics.model.attribution import Attribution
 from otel_tokenomics.model.call import Facts, Reading
@@ -28,6 +29,8 @@ _LOST_ANSWERS = frozenset(
 )
 _BROKEN = frozenset({"ClientOSError", "ClientConnectionResetError"})
 """What aiohttp raises of a connection that it had, and what is above it may say that there was none."""
+_LOST_STATUSES = frozenset({"DEADLINE_EXCEEDED", "CANCELLED"})
+"""Of gRPC, which has one class of errors for all of them."""
 
 
 class Verdict(Enum):
@@ -106,4 +109,11 @@ def possibly_billed(error: BaseException | None) -> bool:
     names = {type(error).__name__, type(error.__cause__).__name__, type(error.__context__).__name__}
     if names & _NEVER_SENT:
         return not names.isdisjoint(_BROKEN)
-    return bool(names & _LOST_ANSWERS) or "APITimeoutError" in names
+    return bool(names & _LOST_ANSWERS) or "APITimeoutError" in names or _status(error) in _LOST_STATUSES
+
+
+def _status(error: Any) -> str | None:
+    """The name of the status of an error of gRPC's own."""
+    if not type(error).__module__.startswith("grpc."):
+        return None
+    return getattr(error.code(), "name", None)

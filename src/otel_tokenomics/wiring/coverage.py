@@ -19,10 +19,7 @@ INSTRUMENTORS: Final = "opentelemetry_instrumentor"
 POINTS: Final[Mapping[str, tuple[Point, ...]]] = {row.distribution: row.points for row in LIBRARIES.values()}
 """The seam's points in each covered client library, by distribution name."""
 
-UNCOVERED: Final = (
-    "xai-sdk",
-    "google-generativeai",
-)
+UNCOVERED: Final = ("google-generativeai",)
 """Client libraries whose calls are not recorded yet; a layer above openai or anthropic needs no seam."""
 
 RIVALS: Final[Mapping[str, str]] = {

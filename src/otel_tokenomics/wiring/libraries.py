@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless", "http", "marked", "botocore", "aiobotocore", "claude_agent"]
+Kind = Literal["stainless", "http", "marked", "botocore", "aiobotocore", "claude_agent", "rpc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,29 @@ _CLAUDE_AGENT = Library(
     ),
     "0.1.37",
 )
+_XAI = Library(
+    "xai-sdk",
+    "XAIInstrumentor",
+    "xai:XAI",
+    "xai_sdk",
+    "rpc",
+    (
+        *(
+            Point(f"xai_sdk.{module}", f"{service}_pb2_grpc", (stub,), "its calls are not recorded")
+            for module, service, stub in (
+                ("chat", "chat", "ChatStub"),
+                ("image", "image", "ImageStub"),
+                ("video", "video", "VideoStub"),
+                ("tokenizer", "tokenize", "TokenizeStub"),
+            )
+        ),
+        *(
+            Point(f"xai_sdk.{way}.client", "Client", ("_make_grpc_channel",), "host and key are not told")
+            for way in ("sync", "aio")
+        ),
+    ),
+    "1.6.1",
+)
 _VOYAGE = Library(
     "voyageai",
     "VoyageInstrumentor",
@@ -268,6 +291,7 @@ _ROWS = (
         "APIClient._get_headers",
         "1.3.42",
     ),
+    _XAI,
     _BOTOCORE,
     _AIOBOTOCORE,
     _CLAUDE_AGENT,

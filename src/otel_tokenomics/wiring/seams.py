@@ -42,4 +42,6 @@ def _named(library: Library) -> tuple[str, tuple[Any, ...]]:
         return "live", (library,)
     if library.kind == "marked":
         return "marking", (library,)
+    if library.kind == "rpc":
+        return "rpc", (library,)
     return library.kind, (library.distribution,)
