@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from otel_tokenomics.cli.main import main
+
 ROOT = Path(__file__).parents[2]
 
 APP = """\
@@ -76,6 +78,28 @@ def tokenomics(environment: dict[str, str], tmp_path: Path) -> Tokenomics:
         command = [sys.executable, "-m", "otel_tokenomics", *map(str, arguments)]
         given: Mapping[str, str] = {**environment, **additions}
         return subprocess.run(command, env=given, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def doctor(
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Tokenomics:
+    """Run `tokenomics doctor ARGUMENT ...` in this process, which has the client libraries imported."""
+
+    def run(*arguments: object, **additions: str) -> subprocess.CompletedProcess[str]:
+        given = {**environment, **additions}
+        for name in set(os.environ) - set(given) - {"PYTEST_CURRENT_TEST"}:
+            monkeypatch.delenv(name)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        code = main(["doctor", *map(str, arguments)])
+        return subprocess.CompletedProcess([], code, *capsys.readouterr())
 
     return run
 

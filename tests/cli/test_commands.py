@@ -242,11 +242,11 @@ def test_doctor_tells_what_to_do(tokenomics: Tokenomics, ledger: Path) -> None:
     assert "to put right" in done.stdout.splitlines()[-1]
 
 
-def test_doctor_knows_the_prices_and_the_settings(tokenomics: Tokenomics, tmp_path: Path) -> None:
+def test_doctor_knows_the_prices_and_the_settings(doctor: Tokenomics, tmp_path: Path) -> None:
     file = tmp_path / "tokenomics.toml"
     file.write_text('[ledger]\npath = "~/configured.db"\n\n[hosts]\n"llm.corp" = "openai"\n')
     given = {"OTEL_TOKENOMICS_CONFIG": str(file), "OTEL_TOKENOMICS_SPANS": "own"}
-    document = json.loads(tokenomics("doctor", "--json", **given).stdout)
+    document = json.loads(doctor("--json", **given).stdout)
     assert document["prices"]["version"]
     assert document["prices"]["age_days"] >= 0
     assert document["settings"]["spans"] == {"value": "own", "source": "OTEL_TOKENOMICS_SPANS"}
@@ -259,7 +259,7 @@ def test_doctor_knows_the_prices_and_the_settings(tokenomics: Tokenomics, tmp_pa
     assert document["settings"]["strict"]["source"] == "default"
 
 
-def test_doctor_knows_the_tables_of_owners_and_budgets(tokenomics: Tokenomics, tmp_path: Path) -> None:
+def test_doctor_knows_the_tables_of_owners_and_budgets(doctor: Tokenomics, tmp_path: Path) -> None:
     file = tmp_path / "tokenomics.toml"
     file.write_text(
         '[[owner]]\nmatch = { service = "s*" }\nset = { team = "search" }\n[baggage]\nsend = ["team"]\n'
@@ -267,12 +267,12 @@ def test_doctor_knows_the_tables_of_owners_and_budgets(tokenomics: Tokenomics, t
         '[[budget]]\nname = "b"\nlimit = "5 USD"\nwindow = "day"\n'
     )
     given = {"OTEL_TOKENOMICS_CONFIG": str(file), "SALT": "canary-0123456789"}
-    done = tokenomics("doctor", "--json", **given).stdout
+    done = doctor("--json", **given).stdout
     known = {name: each["value"] for name, each in json.loads(done)["settings"].items() if "value" in each}
     assert (known["owners"], known["budgets"]) == (["team=search"], ["b"])
     assert (known["personal"], known["budget_mode"]) == ({"owners": "user"}, "as configured")
     assert known["baggage"]["send"] == "team"
-    assert "canary" not in done + tokenomics("doctor", **given).stdout
+    assert "canary" not in done + doctor(**given).stdout
 
 
 @pytest.mark.parametrize(
@@ -283,9 +283,9 @@ def test_doctor_knows_the_tables_of_owners_and_budgets(tokenomics: Tokenomics, t
         ({"OTEL_TOKENOMICS_LEGDER": "x"}, "OTEL_TOKENOMICS_LEGDER is set, and no such setting exists"),
     ],
 )
-def test_doctor_finds_wrong_settings(tokenomics: Tokenomics, given: dict[str, str], words: str) -> None:
-    assert words in tokenomics("doctor", **given).stdout
+def test_doctor_finds_wrong_settings(doctor: Tokenomics, given: dict[str, str], words: str) -> None:
+    assert words in doctor(**given).stdout
 
 
-def test_doctor_without_a_ledger(tokenomics: Tokenomics) -> None:
-    assert "is off: no ledger is kept" in tokenomics("doctor", OTEL_TOKENOMICS_LEDGER="off").stdout
+def test_doctor_without_a_ledger(doctor: Tokenomics) -> None:
+    assert "is off: no ledger is kept" in doctor(OTEL_TOKENOMICS_LEDGER="off").stdout

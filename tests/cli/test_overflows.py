@@ -25,7 +25,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> Accounts:
     return fresh
 
 
-def test_doctor_shows_what_overflowed(accounts: Accounts, tokenomics: Tokenomics, tmp_path: Path) -> None:
+def test_doctor_shows_what_overflowed(accounts: Accounts, doctor: Tokenomics, tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite3"
     told, provider = Metrics(NoOpMeterProvider()), pipeline(LedgerExporter(path))
     events = UsageEvents(provider)
@@ -36,19 +36,19 @@ def test_doctor_shows_what_overflowed(accounts: Accounts, tokenomics: Tokenomics
         if number == 250:
             provider.force_flush()
     provider.shutdown()
-    document = json.loads(tokenomics("doctor", "--json", "--ledger", path).stdout)
+    document = json.loads(doctor("--json", "--ledger", path).stdout)
     overflows = {item["label"]: item for item in document["ledger"]["overflows"]}
     assert overflows["gen_ai.request.model"]["calls"] == 100
     assert overflows["gen_ai.request.model"]["processes"] == 1
-    text = tokenomics("doctor", "--ledger", path).stdout
+    text = doctor("--ledger", path).stdout
     assert "metrics show _OTHER for 100 calls: gen_ai.request.model had too many values" in text
 
 
 def test_doctor_says_nothing_of_what_did_not_overflow(
-    accounts: Accounts, tokenomics: Tokenomics, tmp_path: Path
+    accounts: Accounts, doctor: Tokenomics, tmp_path: Path
 ) -> None:
     path = tmp_path / "ledger.sqlite3"
     provider = pipeline(LedgerExporter(path))
     UsageEvents(provider).emit(record())
     provider.shutdown()
-    assert "_OTHER" not in tokenomics("doctor", "--ledger", path).stdout
+    assert "_OTHER" not in doctor("--ledger", path).stdout
