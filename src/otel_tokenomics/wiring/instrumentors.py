@@ -27,11 +27,19 @@ from otel_tokenomics.wiring.seams import Seam, seam_of
 _hooked: set[str] = set()
 
 
+class _WhenAsked:
+    """The seam of a class of instrumentors: made, and its code imported, when its client library is."""
+
+    def __get__(self, instrumentor: Any, kind: type[Instrumentor]) -> Seam:
+        kind.seam = seam = seam_of(kind.library)
+        return seam
+
+
 class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Instruments one client library. Never raises: the loader would drop all that come after."""
 
     library: Library
-    seam: Seam
+    seam: Seam = _WhenAsked()  # type: ignore[assignment]
     _open: Callable[[], None] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -59,7 +67,8 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
         with guarded(f"uninstrument.{self.library.distribution}"):
             self._open = None
             assembly.forget()
-            self.seam.close()
+            if "seam" in vars(type(self)):
+                self.seam.close()
 
     def _when_imported(self) -> None:
         module = self.library.module
@@ -119,5 +128,4 @@ def _body(library: Library) -> dict[str, Any]:
         "__doc__": f"Records every call made through the `{library.distribution}` library.",
         "__module__": __name__,
         "library": library,
-        "seam": seam_of(library),
     }
