@@ -257,7 +257,8 @@ def show(report: dict[str, Any]) -> None:
     start = report["startup"]
     print(
         f"\nstart-up, fresh processes: {start['bare_ms']:.0f} ms bare, +{start['added_ms']:.0f} ms and "
-        f"+{start['added_mb']:.1f} MB instrumented ({start['ours_ms']:.0f} ms with the SDK loaded, {start['every_ms']:.0f} with every library's instrumentor)"
+        f"+{start['added_mb']:.1f} MB instrumented ({start['ours_ms']:.0f} ms with the SDK loaded, "
+        f"{start['every_ms']:.0f} for every client library's instrumentor)"
     )
     print(f"load of the machine at the end: {report['load']:.1f} on {os.cpu_count()} cores")
     print("\nceilings: " + ", ".join(f"{what} {value} of {most:g}" for what, value, most in verdicts(report)))
