@@ -52,8 +52,9 @@ attempt of a call that the library retries is a span of its own, and the one tha
 A prediction of replicate's is counted when it is seen at its end: one that is only streamed, or that `run`
 takes while it is still being made, and that is never asked for again, is not.
 
-Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic`, and live sessions,
-batches, videos, caches and interactions of `google-genai`, are recorded as [these](jobs.md) say.
+Websockets, batches, videos, fine-tuning and agents' sessions of `openai` and `anthropic`, live sessions,
+batches, videos, caches and interactions of `google-genai`, and agents and flows of Amazon Bedrock, are
+recorded as [these](jobs.md) say.
 
 `xai-sdk` speaks gRPC: what it does in batches, and searches of collections, are not recorded, and an attempt
 that gRPC makes again by itself is not told. A deferred completion, or a video, is counted when it is first

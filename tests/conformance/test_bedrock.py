@@ -14,6 +14,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from tests.conformance.conftest import REPLAYED
 from tests.support import aioaws, aws
 from tests.support.either import items, value
 from tests.support.telemetry import buckets_of, instrumented
-from tests.support.wire import JSON, Reply, Wire
+from tests.support.wire import JSON, Reply
 
 OPERATIONS = ("converse", "converse-stream", "invoke", "invoke-with-response-stream", "count-tokens")
 ASKED = [{"role": "user", "content": [{"text": "lost"}]}]
@@ -36,6 +37,7 @@ UNCOUNTED = ("cohere.", "nova-2-multimodal-embeddings", "otnfa2ysixqd")
 
 CONTRADICTORY = {"d9e7dffbaa3e04c9": "Claude says 133 output tokens, Bedrock's own metrics 97"}
 """Recordings that contradict themselves: the model's own count is kept, and flagged."""
+_POLICIES = {"topic": "topic", "content": "content", "sensitive_information": "sensitiveInformation"}
 HALF = ("9ffcc73d2e1272d2",)
 """Recordings whose body counts the input alone; the output stood in a header, and is counted here."""
 
@@ -93,6 +95,14 @@ def exchanges(folder: Path) -> tuple[Exchange, ...]:
                 body = base64.b64decode(row["body_base64"]) if told is None else told.encode()
                 found.append(Exchange(row["id"], unquote(model), operation, row["status"], body))
     return tuple(found)
+
+
+def guarded(folder: Path) -> Iterator[bytes]:
+    """The answer to every text that a guardrail was applied to."""
+    with gzip.open(folder / "bedrock.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            if urlsplit(row["url"]).path.startswith("/guardrail/") and row["status"] == 200:
+                yield row["body"].encode()
 
 
 def events(exchange: Exchange) -> Iterator[Any]:
@@ -193,15 +203,6 @@ async def play(client: Any, exchange: Exchange) -> Any:
     return result
 
 
-async def opened(library: str) -> tuple[Any, Any]:
-    """A client, and what plays its replies."""
-    if library == "botocore":
-        session = aws.Session()
-        return aws.client(session), session
-    wire = Wire(library="aiohttp")
-    return await aioaws.client(wire), wire
-
-
 def _zeroless(counts: Mapping[str, int]) -> dict[str, int]:
     return {bucket: count for bucket, count in counts.items() if count}
 
@@ -235,7 +236,7 @@ async def test_usage_is_what_the_body_says(
 ) -> None:
     chosen = [one for one in exchanges(recordings()) if one.operation == operation and one.status == 200]
     assert chosen, "nothing was recorded"
-    client, session = await opened(library)
+    client, session = await aioaws.opened(library)
     wrong = []
     for exchange in chosen:
         session.play(exchange.reply())
@@ -255,10 +256,36 @@ async def test_usage_is_what_the_body_says(
 
 
 @both
+async def test_units_are_what_a_guardrail_says(
+    library: str, record_property: Callable[[str, Any], None]
+) -> None:
+    answers = list(guarded(recordings()))
+    assert answers
+    client, session = await aioaws.opened(library)
+    asked = {"guardrailIdentifier": "g", "guardrailVersion": "1", "source": "INPUT", "content": []}
+    for body in answers:
+        units = {name: count for name, count in json.loads(body)["usage"].items() if count}
+        seen = []
+        for watched in ([], [library]):
+            session.play(Reply(body, headers=JSON))
+            with instrumented(*watched) if watched else nullcontext() as telemetry:
+                seen.append(await value(client.apply_guardrail(**asked)))
+                records = [] if telemetry is None else telemetry.records()
+        assert seen[0] == seen[1]
+        (record,) = records
+        assert _zeroless(buckets_of(record)) == {
+            f"tool.guardrail_{name}": units[f"{told}PolicyUnits"] for name, told in _POLICIES.items()
+        }
+        assert record["tokenomics.cost.exact"] == "0.0004", "0.15, 0.15 and 0.10 USD for 1,000"
+    mode = "sync" if library == "botocore" else "async"
+    record_property(REPLAYED, ("bedrock", "guardrails", mode, "with usage", len(answers)))
+
+
+@both
 async def test_a_refused_request_is_no_usage(library: str) -> None:
     refused = [one for one in exchanges(recordings()) if one.status >= 400]
     assert refused
-    client, session = await opened(library)
+    client, session = await aioaws.opened(library)
     with instrumented(library) as telemetry:
         for exchange in refused:
             session.play(exchange.reply())

@@ -317,27 +317,6 @@ def test_a_stream_whose_bytes_are_cut_anywhere_is_the_same() -> None:
     assert buckets_of(differential(converse_stream, streamed(*cut)).record()) == BUCKETS
 
 
-def test_guardrail_units_that_are_told_are_counted() -> None:
-    usage = {
-        "topicPolicyUnits": 1,
-        "contentPolicyUnits": 2,
-        "wordPolicyUnits": 0,
-        "sensitiveInformationPolicyUnits": 1,
-        "sensitiveInformationPolicyFreeUnits": 3,
-        "contextualGroundingPolicyUnits": 0,
-    }
-    metrics = {"invocationMetrics": {"usage": usage}}
-    trace = {"guardrail": {"inputAssessment": {"g": metrics}, "outputAssessments": {"g": [metrics]}}}
-    record = differential(converse, conversed(trace=trace)).record()
-    assert buckets_of(record) == {
-        **BUCKETS,
-        "tool.guardrail_topic": 2,
-        "tool.guardrail_content": 4,
-        "tool.guardrail_sensitive_information": 2,
-    }
-    assert record["tokenomics.cost.status"] == "partial", "no price of them is known"
-
-
 def test_a_prompt_router_is_priced_as_the_model_that_it_chose() -> None:
     chosen = f"arn:aws:bedrock:us-east-1:1:inference-profile/{MODEL}"
     router = "arn:aws:bedrock:us-east-1:1:default-prompt-router/anthropic.claude:1"

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiobotocore.session  # type: ignore[import-untyped]
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
+from tests.support import aws
 from tests.support.wire import Wire
 
 
@@ -54,3 +55,12 @@ async def client(wire: Wire, attempts: int = 1, **options: Any) -> Any:
     else:
         http._session = wire.aclient()
     return made
+
+
+async def opened(library: str, **options: Any) -> tuple[Any, Any]:
+    """A client of botocore or aiobotocore, and what plays its replies."""
+    if library == "botocore":
+        session = aws.Session()
+        return aws.client(session, **options), session
+    wire = Wire(library="aiohttp")
+    return await client(wire, **options), wire

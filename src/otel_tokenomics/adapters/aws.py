@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-SERVICE: Final = "bedrock-runtime"
-"""The service whose clients call models."""
+SERVICES: Final = frozenset({"bedrock-runtime", "bedrock-agent-runtime"})
+"""The services whose clients call models."""
 
 
 class Request(NamedTuple):

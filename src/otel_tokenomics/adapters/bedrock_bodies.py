@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from otel_tokenomics.adapters.bedrock_families import METRICS, counted, dicts
-from otel_tokenomics.adapters.counts import Counts
+from otel_tokenomics.adapters.bedrock_guardrails import with_guardrails
 from otel_tokenomics.adapters.shapes import read_converse
 from otel_tokenomics.model.call import Reading
 from otel_tokenomics.model.text import clean
@@ -20,8 +20,6 @@ from otel_tokenomics.model.usage import MISSING, Usage
 TRACE = "amazon-bedrock-trace"
 ACTION = "amazon-bedrock-guardrailAction"
 _STOPS = ("stopReason", "stop_reason", "completionReason", "finish_reason", "finishReason")
-_GUARDED = "PolicyUnits"
-_FREE_GUARDED = "FreeUnits"
 
 
 def read_invoked(body: Mapping[str, Any], headers: Mapping[str, str], operation: str) -> Reading:
@@ -128,38 +126,6 @@ def stop_reason(body: Mapping[str, Any]) -> str | None:
         for item in dicts(body.get(key)):
             return next((reason for name in _STOPS if (reason := clean(item.get(name)))), None)
     return None
-
-
-def with_guardrails(usage: Usage, trace: Any) -> Usage:
-    """The usage with the text units that a guardrail billed, where the trace was asked for and tells them."""
-    guard = trace.get("guardrail") if isinstance(trace, dict) else None
-    units: dict[str, int] = {}
-    for metrics in _metrics(guard):
-        counts = Counts(metrics)
-        for name in metrics:
-            if name.endswith(_GUARDED) and (quantity := counts.get(metrics, name)):
-                bucket = f"tool.guardrail_{_snake(name.removesuffix(_GUARDED))}"
-                units[bucket] = units.get(bucket, 0) + quantity
-    if not units:
-        return usage
-    return Usage({**usage.buckets, **units}, flags=usage.flags, details=usage.details)
-
-
-def _metrics(node: Any) -> Iterator[Mapping[str, Any]]:
-    """The usage of every assessment below a guardrail's trace, of the input and of each output."""
-    if isinstance(node, dict):
-        metrics = node.get("invocationMetrics")
-        if isinstance(metrics, dict) and isinstance(metrics.get("usage"), dict):
-            yield metrics["usage"]
-        for value in node.values():
-            yield from _metrics(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _metrics(item)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def _tier_of(body: Mapping[str, Any]) -> str | None:

@@ -72,7 +72,7 @@ def _of_metrics(body: Mapping[str, Any], headers: Mapping[str, str]) -> Usage:
     raw = body.get(METRICS)
     if not isinstance(raw, dict):
         return MISSING
-    return _plain(
+    return plain_usage(
         raw,
         *("inputTokenCount", "outputTokenCount", "cacheReadInputTokenCount", "cacheWriteInputTokenCount"),
     )
@@ -89,8 +89,8 @@ def _of_family(body: Mapping[str, Any], headers: Mapping[str, str]) -> Usage:
         raw["prompt_token_count"] = _length(prompt)
         raw["generation_token_count"] = _sum(_length(item.get("data")) for item in completions)
     if "inputTextTokenCount" in raw or "totalOutputTextTokenCount" in raw:
-        return _plain(raw, "inputTextTokenCount", "totalOutputTextTokenCount")
-    return _plain(raw, "prompt_token_count", "generation_token_count")
+        return plain_usage(raw, "inputTextTokenCount", "totalOutputTextTokenCount")
+    return plain_usage(raw, "prompt_token_count", "generation_token_count")
 
 
 def _of_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Usage:
@@ -98,7 +98,7 @@ def _of_headers(body: Mapping[str, Any], headers: Mapping[str, str]) -> Usage:
     names = ("input", "output", "cache-read-input", "cache-write-input")
     texts = {name: headers.get(_HEADER.format(name)) for name in names}
     raw = {name: int(text) for name, text in texts.items() if text and text.isdecimal()}
-    return _plain(raw, *names)
+    return plain_usage(raw, *names)
 
 
 _SOURCES: tuple[Callable[[Mapping[str, Any], Mapping[str, str]], Usage], ...] = (
@@ -109,7 +109,7 @@ _SOURCES: tuple[Callable[[Mapping[str, Any], Mapping[str, str]], Usage], ...] = 
 )
 
 
-def _plain(raw: Mapping[str, Any], *names: str) -> Usage:
+def plain_usage(raw: Mapping[str, Any], *names: str) -> Usage:
     """Disjoint counters under four names: input, output, cache reads, cache writes."""
     counts = Counts(raw)
     found = {

@@ -19,6 +19,8 @@ _KINDS = (
     ("canvas", "image_generation"),
     ("image", "image_generation"),
     ("stability.", "image_generation"),
+    ("nova-reel", "video_generation"),
+    ("luma.ray", "video_generation"),
 )
 _CAPS = (
     ("nova", ("inferenceConfig", "maxTokens")),

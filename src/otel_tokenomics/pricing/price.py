@@ -171,7 +171,7 @@ def _tariff_of(facts: Facts, reading: Reading, book: PriceBook) -> Tariff | Unpr
     if model is None and not facts.provider_assumed:
         model = facts.request_model
     if model is None:
-        return "unknown_model"
+        return _without_model(facts, book)
     key = (
         facts.provider,
         model,
@@ -185,6 +185,21 @@ def _tariff_of(facts: Facts, reading: Reading, book: PriceBook) -> Tariff | Unpr
         return book.tariffs[key]
     except KeyError:
         return book.keep(key, _resolve(book, *key))
+
+
+def _without_model(facts: Facts, book: PriceBook) -> Tariff | UnpricedReason:
+    """The tariff of what is billed apart from any model, such as a guardrail."""
+    name = vendors.catalogued(facts.provider)
+    card = vendors.WITHOUT_MODEL.get((name, facts.operation))
+    if card is None or facts.provider_assumed:
+        return "unknown_model"
+    key = (facts.provider, "", None, None, None, facts.server_address, False)
+    try:
+        return book.tariffs[key]
+    except KeyError:
+        region = vendors.region_of(name, facts.server_address)
+        place = vendors.place_of(name, card, None, region) or vendors.ANYWHERE
+        return book.keep(key, Tariff(name, card, None, place))
 
 
 def _resolve(

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from otel_tokenomics.model.usage import TOKEN_COMPONENTS, component_of
-from otel_tokenomics.pricing.cards import Card, Rate, Rates
+from otel_tokenomics.pricing.cards import Card, Period, Rate, Rates
 
 # `gen_ai.provider.name` -> the catalogue's provider, where the two differ.
 _CATALOGUED: Mapping[str, str] = {
@@ -68,7 +68,7 @@ _REGIONAL_HOSTS: Mapping[str, re.Pattern[str]] = {
     "openai": re.compile(r"^(us|eu)\.api\.openai\.com$"),
     "google": re.compile(r"^(?:(.+)-aiplatform|aiplatform\.(.+)\.rep)\.googleapis\.com$"),
     "x-ai": re.compile(r"^(.+)\.api\.x\.ai$"),
-    "aws": re.compile(r"^bedrock(?:-[a-z]+)?\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)$"),
+    "aws": re.compile(r"^bedrock(?:-[a-z]+)*\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)$"),
 }
 _XAI_REGIONAL = (11, 10)
 
@@ -95,12 +95,28 @@ _TOOLS: Mapping[tuple[str, str], Rate] = {
         for size, gigabytes in _CONTAINERS
     },
     ("azure", "tool.container"): Rate(33 * 10**12, 1),
+    # By 1,000 text units of up to 1,000 characters, or by image, whatever the model, or without one:
+    # https://aws.amazon.com/bedrock/pricing, as notes of 2026-08 quote it. What automated reasoning costs
+    # depends on how many policies there are.
+    ("aws", "tool.guardrail_content"): Rate(15 * 10**13, 1000),
+    ("aws", "tool.guardrail_topic"): Rate(15 * 10**13, 1000),
+    ("aws", "tool.guardrail_sensitive_information"): Rate(10**14, 1000),
+    ("aws", "tool.guardrail_contextual_grounding"): Rate(10**14, 1000),
+    ("aws", "tool.guardrail_word"): Rate(0, 1000),
+    ("aws", "tool.guardrail_content_image"): Rate(75 * 10**10, 1),
+    ("aws", "tool.guardrail_check_content_filter"): Rate(7 * 10**13, 1000),
+    ("aws", "tool.guardrail_check_prompt_attack"): Rate(8 * 10**13, 1000),
+    ("aws", "tool.guardrail_check_sensitive_information"): Rate(10**14, 1000),
     ("x-ai", "tool.web_search"): Rate(5 * 10**15, 1000),
     ("x-ai", "tool.social_search"): Rate(5 * 10**15, 1000),
     ("x-ai", "tool.code_execution"): Rate(5 * 10**15, 1000),
     ("x-ai", "tool.file_search"): Rate(25 * 10**14, 1000),
     ("x-ai", "tool.attachment_search"): _SEARCH,
 }
+WITHOUT_MODEL: Mapping[tuple[str, str], Card] = {
+    ("aws", "moderation"): Card("guardrails", (Period({}),)),
+}
+"""What a provider bills apart from any model, by operation."""
 # The least that one request is billed: https://groq.com/pricing, ten seconds of audio;
 # https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, five minutes.
 _LEAST: Mapping[tuple[str, str], int] = {

@@ -19,7 +19,7 @@ from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.drivers import adrive, aside
 from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.wiring import botocore, http_aiohttp
-from otel_tokenomics.wiring.following import afollowed, end, see
+from otel_tokenomics.wiring.following import afollowed, drop, end, see
 
 
 class Seam(botocore.Seam):
@@ -78,6 +78,8 @@ def _cover(source: Any, answer: Any, call: Call) -> None:
     if generator is not None:
         source._event_generator = afollowed(generator, call, functools.partial(botocore.hear_event, call))
         botocore.cover_close(source, call)
+        # What is left of a timer may keep the call, in its context, until its time.
+        weakref.finalize(source, drop, call).atexit = False
         tap.watch(call)
         return
     # In older versions the body is a proxy of the response.

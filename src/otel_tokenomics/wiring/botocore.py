@@ -2,7 +2,7 @@
 
 `BaseClient._make_api_call` is the whole call with botocore's own retries, of clients made before as well as
 after; `Endpoint._needs_retry` says that an attempt failed and another follows. Services other than Bedrock's
-runtime pass by with one comparison. A body that the application reads, or a stream of events, is covered on
+runtimes pass by with one look. A body that the application reads, or a stream of events, is covered on
 the one object that it is read from, and uncovered when it is dropped with it.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_tokenomics.adapters import keys
-from otel_tokenomics.adapters.aws import SERVICE, Answer, Request
+from otel_tokenomics.adapters.aws import SERVICES, Answer, Request
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.billing import possibly_billed
@@ -28,7 +28,7 @@ from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.following import end, followed, see
 
 Cover = Callable[[Any, Any, Call], None]
-_FOLLOWS = ("stream", "body")
+_FOLLOWS = ("stream", "body", "completion", "responseStream")
 """Under what names a response holds what is still to be read."""
 
 
@@ -85,7 +85,7 @@ class Seam(stainless.Seam):
 
     def _call(self, client: Any, operation: Any, params: Any) -> Call | None:
         """The call that an operation makes, if it makes one."""
-        if client.meta.service_model.service_name != SERVICE:
+        if client.meta.service_model.service_name not in SERVICES:
             return None
         desk, adapter, request = self.desk, self.adapter, Request(operation, params)
         if desk is None or adapter is None or CURRENT.get() is not None:
@@ -93,7 +93,10 @@ class Seam(stainless.Seam):
         facts = adapter.facts(client, request, False)
         if facts is None or not is_instrumentation_enabled():
             return None
-        entry = desk.admit(facts, functools.partial(keys.of_aws, client))
+        credential = functools.partial(keys.of_aws, client)
+        if facts.billing == "several":
+            return stainless.several_of(self.several, adapter, client, request, facts, credential)
+        entry = desk.admit(facts, credential)
         return Call(desk, entry, adapter.meter(client, request, facts), request, client)
 
 
