@@ -61,6 +61,11 @@ class Call:
             self.request, self.veils = sent.request, meter.veils
 
     @property
+    def answered(self) -> bool:
+        """Whether it has heard of its response."""
+        return self._heard is not None
+
+    @property
     def over(self) -> bool:
         """Whether it is settled: a task that it left behind may make calls of its own."""
         return self._flow is None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import wrapt
@@ -93,14 +93,14 @@ class Seam(stainless.Seam):
 
     def _made(self, original: Any) -> Any:
         @functools.wraps(original)
-        def __init__(stub: Any, channel: Any, *args: Any, **kwargs: Any) -> None:
+        def made(stub: Any, channel: Any, *args: Any, **kwargs: Any) -> None:
             original(stub, channel, *args, **kwargs)
             try:
                 self._stubs[stub] = self._channels.get(channel, _NOBODY)
             except Exception as error:
                 fault("seam.stub", error)
 
-        return __init__
+        return made
 
     def _channel(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -129,7 +129,9 @@ class Method:
         """The stub's own, covered."""
         if stub is None or self._name not in vars(stub):
             raise AttributeError(self._name)
-        return Covered(vars(stub)[self._name], functools.partial(self._seam.call, stub, self._path))
+        covered = Covered(vars(stub)[self._name])
+        covered._self_begin = functools.partial(self._seam.call, stub, self._path)
+        return covered
 
     def __set__(self, stub: Any, value: Any) -> None:
         """The stub's own, for it is made now, or somebody else puts another in its place."""
@@ -143,9 +145,7 @@ class Method:
 class Covered(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """What calls a method of a service, as it was, but for the call itself."""
 
-    def __init__(self, bare: Any, begin: Callable[[Any], Call | None]) -> None:
-        super().__init__(bare)
-        self._self_begin = begin
+    _self_begin: Callable[[Any], Call | None]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Make the call: its answer, or something to await or iterate, as it comes from gRPC."""
@@ -191,7 +191,9 @@ def _hear(call: Call, message: Any) -> None:
 
 def _opened(bare: Any, call: Call, _: None, request: Rpc, *args: Any, **kwargs: Any) -> Any:
     stream = _open(bare, call, request, args, kwargs)
-    return Stream(stream, followed(stream, call, Hearing(call)))
+    shown = Stream(stream)
+    shown._self_told = followed(stream, call, functools.partial(_hear_one, call))
+    return shown
 
 
 def _open(bare: Any, call: Call, request: Rpc, args: Any, kwargs: Any) -> Any:
@@ -213,9 +215,7 @@ def _open(bare: Any, call: Call, request: Rpc, args: Any, kwargs: Any) -> Any:
 class Stream(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """A stream of messages as gRPC gave it, each told of before it is passed on."""
 
-    def __init__(self, bare: Any, told: Any) -> None:
-        super().__init__(bare)
-        self._self_told = told
+    _self_told: Iterator[Any]
 
     def __iter__(self) -> Any:
         """The messages."""
@@ -226,19 +226,11 @@ class Stream(wrapt.ObjectProxy):  # type: ignore[type-arg]
         return next(self._self_told)
 
 
-class Hearing:
-    """Hears the messages of a stream for its call; the first is the answer."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._answered = False
-
-    def __call__(self, message: Any) -> None:
-        """One message."""
-        if not self._answered:
-            self._answered = True
-            self._call.responded(Answer(message), True, 0, _covered)
-        see(self._call, message)
+def _hear_one(call: Call, message: Any) -> None:
+    """A message of a stream: the first is the answer."""
+    if not call.answered:
+        call.responded(Answer(message), True, 0, _covered)
+    see(call, message)
 
 
 def _covered(answer: Any, call: Call) -> None:
@@ -251,11 +243,10 @@ async def _aopened(bare: Any, call: Call, _: None, request: Rpc, *args: Any, **k
 
 async def _astream(bare: Any, call: Call, args: Any, kwargs: Any) -> AsyncIterator[Any]:
     stream = await adrive(functools.partial(_aopened, bare, call), call, None, args, kwargs)
-    hear = Hearing(call)
     try:
         async for message in stream:
             try:
-                hear(message)
+                _hear_one(call, message)
             except Exception as trouble:
                 fault("tap.chunk", trouble)
             yield message
