@@ -16,7 +16,7 @@ JOBS   ?= auto
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint format test check demo bench bench-budgets versions frameworks soak collector wire prices accuracy coverage vocabulary semconv wheel build clean
+.PHONY: help venv lint format test check demo bench bench-budgets versions frameworks vertexai soak collector wire prices accuracy coverage vocabulary semconv wheel build clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ versions: $(STAMP) ## Every client library on its oldest, each major and its new
 
 frameworks: $(STAMP) ## The larger agent frameworks, each at work: calls are counted once and know their agent
 	$(PY) -m tests.frameworks.run $(ARGS)
+
+vertexai: $(STAMP) ## google-cloud-aiplatform's generative models, against a gRPC server on the loopback
+	$(PY) -m tests.vertexai.run $(ARGS)
 
 soak: $(STAMP) ## The long tests: bursts, many processes, kill -9
 	$(PY) -m pytest -n 0 -m soak $(ARGS)

@@ -30,6 +30,7 @@ _SEAMS = {
     "claude_agent": "`Query.receive_messages`: the results of its command line, once for each model",
     "marked": "what sends in requests and aiohttp, from inside its own `request_raw` and `arequest_raw`",
     "rpc": "the methods of its generated gRPC stubs",
+    "gapic": "`generate_content` and `stream_generate_content` of its clients, above gRPC and REST",
     "botocore": "`BaseClient._make_api_call` and `Endpoint._needs_retry`",
     "aiobotocore": "`AioBaseClient._make_api_call` and `AioEndpoint._needs_retry`",
 }
@@ -64,6 +65,10 @@ Of `ibm-watsonx-ai` forecasts, extraction and moderation are not recorded: no an
 
 `litellm` is read by the host that it calls, and on a host that is not known by the path: its own requests to
 Bedrock are not read. What it sends through another client library is recorded if that one is.
+
+`google-cloud-aiplatform` is read where its clients generate contents, which `vertexai.generative_models` lets
+them do, chats included. What goes through `predict` there, such as its embeddings and images, is not, and nor
+is its batch prediction. What `google-genai` sends beside it is `google-genai`'s. `make vertexai` plays it.
 
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.

@@ -13,7 +13,7 @@ import importlib
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,36 +26,28 @@ TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothes
 TESTS = ("tests/frameworks/test_heavier.py", "tests/frameworks/test_claude_agent.py")
 
 
-@dataclass(frozen=True)
-class Environment:
-    """What is installed, as the environments of `make versions` are described."""
-
-    name: str = "frameworks"
-    pins: list[str] = field(default_factory=lambda: [*NAMES, *ALSO, *TOOLS])
-
-
-def versions() -> None:
+def versions(names: Iterable[str]) -> None:
     """Print the versions of what is installed here."""
-    for name in NAMES:
+    for name in names:
         try:
             print(f"{name:20}{version(name)}")
         except PackageNotFoundError:
             print(f"{name:20}not installed")
 
 
-def main(arguments: list[str]) -> int:
-    """Make the environment, say what is in it, and play the scenes."""
-    shared = importlib.import_module("tests.versions.run")
-    place, root = shared.home(Environment(), fresh=False), str(shared.ROOT)
-    environment = {**os.environ, "PYTHONPATH": root}
-    python = str(place / "bin" / "python")
-    subprocess.run([python, str(Path(__file__)), "--versions"], check=True, env=environment)
-    command = [python, "-m", "pytest", *TESTS, "--timeout", "300", *arguments]
-    return subprocess.run(command, check=False, env=environment, cwd=root).returncode
+def play(pins: Iterable[str], names: Iterable[str], tests: Iterable[str], arguments: list[str]) -> int:
+    """Make an environment, say what is in it, and run tests there."""
+    environments = importlib.import_module("tests.versions.environments")
+    place, root = environments.environment((*pins, *TOOLS), fresh=False), str(environments.ROOT)
+    given = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root}/src"}
+    python = str(environments.python_of(place))
+    subprocess.run([python, str(Path(__file__)), "--versions", *names], check=True, env=given)
+    command = [python, "-m", "pytest", *tests, "--timeout", "300", *arguments]
+    return subprocess.run(command, check=False, env=given, cwd=root).returncode
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--versions"]:
-        versions()
+    if sys.argv[1:2] == ["--versions"]:
+        versions(sys.argv[2:])
     else:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(play((*NAMES, *ALSO), NAMES, TESTS, sys.argv[1:]))

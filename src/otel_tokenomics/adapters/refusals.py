@@ -143,11 +143,17 @@ def _xai(text: str, refusal: Refusal, client: Any, request: Any) -> Made | None:
     return Made(kind, (grpc.StatusCode.RESOURCE_EXHAUSTED, nothing, nothing), {"details": text})
 
 
+def _gapic(text: str, refusal: Refusal, client: Any, request: Any) -> Made | None:
+    kind = _class("google.api_core.exceptions", "ResourceExhausted")
+    return None if kind is None else Made(kind, (text,))
+
+
 _RECIPES: Mapping[str, Callable[[str, Refusal, Any, Any], Made | None]] = {
     **{flavor: _stainless(package) for flavor, package in _STAINLESS.items()},
     "mistralai": _mistral,
     "huggingface": _huggingface,
     "google_genai": _google,
+    "google_cloud_aiplatform": _gapic,
     "cohere": _cohere,
     "ollama": _ollama,
     "botocore": _botocore,

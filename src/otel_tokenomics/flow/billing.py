@@ -24,7 +24,7 @@ _LOST_ANSWERS = frozenset(
         *("ReadTimeout", "ReadError", "RemoteProtocolError"),
         *("ReadTimeoutError", "ConnectionClosedError", "ResponseStreamingError"),
         *("ProtocolError", "ServerDisconnectedError", "ServerTimeoutError", "SocketTimeoutError"),
-        *("ClientOSError", "TimeoutError"),
+        *("ClientOSError", "TimeoutError", "DeadlineExceeded"),
     }
 )
 _BROKEN = frozenset({"ClientOSError", "ClientConnectionResetError"})

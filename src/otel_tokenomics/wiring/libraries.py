@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from otel_tokenomics.flow.contracts import Adapter
 
 _ADAPTERS = "otel_tokenomics.adapters"
-Kind = Literal["stainless", "http", "marked", "botocore", "aiobotocore", "claude_agent", "rpc"]
+Kind = Literal["stainless", "http", "marked", "botocore", "aiobotocore", "claude_agent", "rpc", "gapic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Library:
     package: str = ""
     """What an older version is known by at its import, where it has no such `module`."""
     quiet: bool = True
-    """Whether importing it reaches for no network; of one that does, `doctor` reads the source instead."""
+    """Whether importing it is quick and reaches for no network; else `doctor` reads the source instead."""
 
     @property
     def entry_point(self) -> str:
@@ -197,6 +197,29 @@ _OPENAI_SOCKETS = tuple(
     )
     for asynchronous in ("", "Async")
 )
+_VERTEX = Library(
+    "google-cloud-aiplatform",
+    "VertexAIInstrumentor",
+    "vertex:VertexAI",
+    "google.cloud.aiplatform_v1.services.prediction_service.client",
+    "gapic",
+    tuple(
+        Point(
+            f"google.cloud.aiplatform_{version}.services.prediction_service.{module}",
+            owner,
+            (name,),
+            "its calls are not recorded",
+        )
+        for version in ("v1", "v1beta1")
+        for module, owner in (
+            ("client", "PredictionServiceClient"),
+            ("async_client", "PredictionServiceAsyncClient"),
+        )
+        for name in ("generate_content", "stream_generate_content")
+    ),
+    "1.71.0",
+    quiet=False,
+)
 _GOOGLE_SOCKETS = (
     Point("google.genai.live", "AsyncLive", ("connect",), "its sessions name no model"),
     Point("google.genai.live", "AsyncSession", ("_receive",), "its messages are not read"),
@@ -295,6 +318,7 @@ _ROWS = (
     _BOTOCORE,
     _AIOBOTOCORE,
     _CLAUDE_AGENT,
+    _VERTEX,
 )
 LIBRARIES: Final[Mapping[str, Library]] = {row.distribution: row for row in _ROWS}
 """Every covered client library, by the name of its distribution."""

@@ -42,6 +42,6 @@ def _named(library: Library) -> tuple[str, tuple[Any, ...]]:
         return "live", (library,)
     if library.kind == "marked":
         return "marking", (library,)
-    if library.kind == "rpc":
-        return "rpc", (library,)
+    if library.kind in ("rpc", "gapic"):
+        return library.kind, (library,)
     return library.kind, (library.distribution,)
