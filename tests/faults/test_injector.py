@@ -41,6 +41,13 @@ OUTERMOST = {
     "asend",
     "heard",
     "aheard",
+    # In place of botocore's and aiobotocore's own, and around it.
+    "make_api_call",
+    "amake_api_call",
+    "needs_retry",
+    "aneeds_retry",
+    "_send",
+    "_asend",
     # In place of the standard library's, once a process has had a run.
     "submit",
     "start",
@@ -57,6 +64,8 @@ OUTERMOST = {
     "iter_content",
     "_told",
     "followed",
+    "afollowed",
+    "aiter_raw",
     "release",
     "read",
     "read_nowait",
@@ -66,7 +75,8 @@ OUTERMOST = {
 """Frames that stand between the application and the library; whatever they call of ours may fail."""
 
 GUARDS = {
-    *("_see", "_broken", "_closed", "_altered", "_uncover", "see_lines", "end", "drop"),
+    *("_see", "_broken", "_closed", "_altered", "_uncover", "see", "see_lines", "end", "drop"),
+    "hear_of",
     *("data", "failed", "closed", "fault", "__enter__", "__exit__"),
 }
 """Frames that are one `try` from their first statement on, so that nothing of ours can raise out of them.
