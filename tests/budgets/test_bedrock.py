@@ -149,6 +149,25 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_the_store_holds_nothi
     assert wire.calls == 0
 
 
+def test_a_guardrail_is_never_refused_for_want_of_a_model_and_is_charged(tmp_path: Path) -> None:
+    usage = {"topicPolicyUnits": 2, "contentPolicyUnits": 2, "sensitiveInformationPolicyUnits": 1}
+    answer = Reply(json.dumps({"action": "NONE", "usage": usage}).encode(), headers=JSON)
+    asked = {"guardrailIdentifier": "g", "guardrailVersion": "1", "source": "INPUT"}
+    with governed("1 USD", tmp_path) as house:
+        aws.client(aws.Session(answer)).apply_guardrail(**asked, content=[{"text": {"text": "x"}}])
+        assert house.balance() == (4 * 150_000 + 100_000, 0)
+
+
+def test_work_whose_price_nobody_knows_is_refused_as_any_call_without_one(tmp_path: Path) -> None:
+    session = aws.Session(ANSWER)
+    where = {"s3OutputDataConfig": {"s3Uri": "s3://bucket"}}
+    with governed("1 USD", tmp_path), pytest.raises(BudgetExceededError):
+        aws.client(session).start_async_invoke(
+            modelId="amazon.nova-reel-v1:1", modelInput={"taskType": "TEXT_VIDEO"}, outputDataConfig=where
+        )
+    assert session.calls == 0
+
+
 def meter(operation: str, params: dict[str, Any]) -> BedrockMeter:
     request = Request(operation, params)
     return BedrockMeter(request, Facts("aws.bedrock", "chat", "botocore", operation, params.get("modelId")))

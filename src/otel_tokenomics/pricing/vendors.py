@@ -114,9 +114,9 @@ _TOOLS: Mapping[tuple[str, str], Rate] = {
     ("x-ai", "tool.attachment_search"): _SEARCH,
 }
 WITHOUT_MODEL: Mapping[tuple[str, str], Card] = {
-    ("aws", "moderation"): Card("guardrails", (Period({}),)),
+    ("aws", "moderation"): Card("guardrails", (Period({"input": Rate(0, 1)}),)),
 }
-"""What a provider bills apart from any model, by operation."""
+"""What a provider bills apart from any model, by operation: no tokens, so that none are held for it."""
 # The least that one request is billed: https://groq.com/pricing, ten seconds of audio;
 # https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool, five minutes.
 _LEAST: Mapping[tuple[str, str], int] = {
