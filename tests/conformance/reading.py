@@ -43,7 +43,14 @@ def expected(exchange: Exchange) -> Expected | None:
     return _openai(exchange)
 
 
-_OTHERS = {"gemini": others.google, "vertex": others.google, "cohere": others.cohere, "ollama": others.ollama}
+_OTHERS = {
+    "gemini": others.google,
+    "vertex": others.google,
+    "cohere": others.cohere,
+    "ollama": others.ollama,
+    "voyage": others.voyage,
+    "replicate": others.replicate,
+}
 
 
 def _of_buckets(buckets: Mapping[str, int] | None) -> Expected | None:

@@ -5,7 +5,8 @@ candidates' count excludes thoughts, tool-use prompts are input beside the promp
 modality; a stream repeats the object, and its last one holds. Grounding is billed by query, and for models
 before the third generation by request (ai.google.dev/gemini-api/docs/pricing). Cohere
 (docs.cohere.com/reference/chat): `billed_units`. Ollama (docs/api.md): `prompt_eval_count`, `eval_count`, on
-the line that says `done`.
+the line that says `done`. Voyage (docs.voyageai.com/reference): `total_tokens`, all of them input. Replicate
+(replicate.com/docs/reference/http#predictions.get): `predict_time`, in seconds, of a prediction that ended.
 """
 
 from __future__ import annotations
@@ -84,3 +85,15 @@ def ollama(exchange: Exchange) -> dict[str, int] | None:
     last = exchange.events()[-1] if exchange.streamed else exchange.json()
     names = {"prompt_eval_count": "input", "eval_count": "output"}
     return {ours: last[name] for name, ours in names.items() if name in last} or None
+
+
+def voyage(exchange: Exchange) -> dict[str, int] | None:
+    """Buckets of embeddings, or of a rerank."""
+    usage = exchange.json().get("usage") or {}
+    return {"input": usage["total_tokens"]} if "total_tokens" in usage else None
+
+
+def replicate(exchange: Exchange) -> dict[str, int] | None:
+    """How long a prediction ran."""
+    metrics = exchange.json().get("metrics") or {}
+    return {"compute.ms": round(metrics["predict_time"] * 1000)} if "predict_time" in metrics else None

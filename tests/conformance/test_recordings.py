@@ -39,11 +39,12 @@ OTHER_ROUTES = {
     "vertex": _GOOGLE,
     "cohere": ("chat", "embed", "rerank", "generate"),
     "ollama": ("chat", "generate"),
+    "voyage": ("embeddings", "rerank"),
 }
 
 
 def _metered(exchange: Exchange) -> bool:
-    routes = ("completions", "responses", "embeddings", "messages", "compact", "runs", "chat")
+    routes = ("completions", "responses", "embeddings", "messages", "compact", "runs", "chat", "predictions")
     if exchange.provider in OTHER_ROUTES:
         return exchange.path[-1].rpartition(":")[2] in OTHER_ROUTES[exchange.provider]
     if exchange.status != 200 or ("threads" in exchange.path and exchange.path[-1] == "messages"):

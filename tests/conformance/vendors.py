@@ -154,6 +154,18 @@ def _huggingface(client: Any, exchange: Exchange) -> Method:
     return Method(client, "chat_completion", asked)
 
 
+def _voyage(client: Any, exchange: Exchange) -> Method:
+    asked = {"model": exchange.request["model"]}
+    if exchange.path[-1] == "rerank":
+        return Method(client, "rerank", {**asked, "query": "lost", "documents": ["lost"]})
+    return Method(client, "embed", {**asked, "texts": ["lost"]})
+
+
+def _replicate(client: Any, exchange: Exchange) -> Method:
+    awaits = client._client_kwargs["transport"].handler.__name__ == "_aanswer"
+    return Method(client.predictions, "async_get" if awaits else "get", {"id": exchange.path[-1]})
+
+
 def _router(exchange: Exchange) -> str:
     return f"https://{exchange.host}/{exchange.path[0]}/v1"
 
@@ -174,6 +186,8 @@ VENDORS: Mapping[str, Vendor] = {
     "mistral": Vendor("mistralai", "", _mistral, TYPED),
     "cohere": Vendor("cohere", "", _cohere, TYPED),
     "ollama": Vendor("ollama", "", _ollama, TYPED),
+    "voyage": Vendor("voyageai", "/v1", _voyage, TYPED),
+    "replicate": Vendor("replicate", "", _replicate, TYPED),
     "huggingface": Vendor(
         "huggingface-hub", "", _huggingface, TYPED, lambda exchange: {"base_url": _router(exchange)}
     ),
