@@ -211,11 +211,15 @@ async def played(
 ) -> tuple[Transcript, int]:
     """The transcript of one run, and how many requests it made."""
     wire = case.wire(*script)
-    client = case.client(wire, **options)
-    transcript = await act(case, client)
+    return await seen_on(case, wire, [case.client(wire, **options)], act)
+
+
+async def seen_on(case: Case, wire: Wire, clients: list[Any], act: Act) -> tuple[Transcript, int]:
+    """The transcript of one run of the last client, which is given up, and how many requests it made."""
+    transcript = await act(case, clients[-1])
     if case.stream and not case.has("closes"):
         # A stream that is a generator ends when it is collected, and one may be held by its client.
-        del client
+        clients.clear()
         gc.collect()
     if case.asynchronous:
         # An asynchronous stream that was broken off is closed by the event loop, when it gets to it.

@@ -1,21 +1,25 @@
 """Every step of ours fails once: at the n-th entry into our code, for every n, and nobody but us notices.
 
-A profile function sees each entry into a function or resumption of a generator of this package, and what it
-raises is raised there. A scenario is run once to count the entries, then once for each.
+A trace function sees each entry into a function or resumption of a generator of this package, and what it
+raises is raised there. A scenario is run to list the entries, then once for each: for `openai` all of them;
+for the libraries that stand for the other seams those that no scenario before came to by the same frames; for
+every other library, in one of its ways to call it after the other, those that none before came to at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, cast
 
 import pytest
 from tests.faults import test_transports as transports
-from tests.faults.cases import CASES, FIRST, Case, Transcript, call, dumped, played
+from tests.faults.cases import CASES, Case, Transcript, call, dumped, seen_on
 from tests.support import replies
 from tests.support.either import close, items, value
 from tests.support.telemetry import instrumented
@@ -77,12 +81,27 @@ OUTERMOST = {
 GUARDS = {
     *("_see", "_broken", "_closed", "_altered", "_uncover", "see", "see_lines", "end", "drop"),
     "hear_of",
-    *("data", "failed", "closed", "fault", "__enter__", "__exit__"),
+    *("data", "failed", "closed", "fault", "__enter__", "__exit__", "_unmark"),
 }
 """Frames that are one `try` from their first statement on, so that nothing of ours can raise out of them.
 
 An exception on the very entry into them is the interpreter's (out of stack or memory), not ours.
 """
+
+
+_MET: dict[int, tuple[CodeType, bool]] = {}
+"""Code that was met, by its identity, and whether it is ours to fail in."""
+
+
+def _ours(code: CodeType) -> bool:
+    """Whether an entry into the code may be made to fail."""
+    ours = code.co_filename.startswith(HOME) and code.co_name not in OUTERMOST | GUARDS
+    _MET[id(code)] = code, ours
+    return ours
+
+
+Place = tuple[tuple[str, int], ...]
+"""Where an entry came from: our frames, the innermost first."""
 
 
 class Injector:
@@ -95,21 +114,42 @@ class Injector:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
-        if event != "call" or not code.co_filename.startswith(HOME):
-            return
-        if code.co_name in OUTERMOST or code.co_name in GUARDS:
+        met = _MET.get(id(code))
+        if not (met[1] if met is not None and met[0] is code else _ours(code)):
             return
         self.entries += 1
+        self.met(frame)
+
+    def met(self, frame: FrameType) -> None:
+        """Fail, if it is the one."""
         if self.entries == self.at:
+            code = frame.f_code
             self.where = f"{code.co_filename.removeprefix(HOME)}:{frame.f_lineno} {code.co_name}"
             raise RuntimeError("injected")
 
     def __enter__(self) -> Injector:
-        sys.setprofile(self)
+        sys.settrace(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        sys.setprofile(None)
+        sys.settrace(None)
+
+
+class Lister(Injector):
+    """Lists where each entry came from, and fails at none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[Place] = []
+
+    def met(self, frame: FrameType) -> None:
+        """Look around."""
+        place, at = [], cast("FrameType | None", frame)
+        while at is not None:
+            if at.f_code.co_filename.startswith(HOME):
+                place.append((at.f_code.co_qualname, at.f_lineno))
+            at = at.f_back
+        self.places.append(tuple(place))
 
 
 async def broken_off(case: Case, client: Any) -> Transcript:
@@ -145,25 +185,29 @@ SCENARIOS: dict[str, Any] = {
     "broken off": (lambda case: (case.reply(),), broken_off, {}),
     "silent": (lambda case: (Reply(replies.sse(replies.chat_chunks()), headers=SSE),), asked_for, {}),
 }
-HTTP_SEAM = "cohere"
-"""Stands for the libraries that are seen at their HTTP library."""
 STREAMED = ("reset", "broken off", "silent")
+ALONE = {"retry": "retries", "silent": "asks"}
+"""What a library must have for a scenario."""
+WHOLE = "openai"
+STANDING = ("anthropic", "cohere", "voyageai")
+"""These stand for their seams, each in every way to call it."""
+
+
+def plays(case: Case, name: str) -> bool:
+    """Whether a case has a scenario."""
+    if name in ALONE and not case.has(ALONE[name]):
+        return False
+    return case.stream or name not in STREAMED
 
 
 def _scenarios() -> Iterator[Any]:
-    for case in (case for case in CASES if case.library in (*FIRST, HTTP_SEAM)):
-        for name in SCENARIOS:
-            if name in STREAMED and not case.stream:
-                continue
-            if name == "retry" and not case.has("retries"):
-                continue
-            if name == "silent" and case.library != "openai":
-                continue
+    for case in (case for case in CASES if case.library == WHOLE):
+        for name in filter(partial(plays, case), SCENARIOS):
             yield pytest.param(case, name, id=f"{case}-{name.replace(' ', '_')}")
 
 
 @pytest.fixture(autouse=True)
-def here_and_now(monkeypatch: pytest.MonkeyPatch) -> None:
+def here_and_now(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is done on another thread is done on this one, where the injector sees it."""
 
     def submit(job: late.Job) -> None:
@@ -173,38 +217,90 @@ def here_and_now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "submit", submit)
     monkeypatch.setattr(late, "drain", lambda timeout=0.0: True)
     monkeypatch.setattr(guard.log, "disabled", True)
+    yield
+    gc.unfreeze()
+
+
+class Stage:
+    """Where a scenario of a case is played, again and again."""
+
+    def __init__(self, case: Case, name: str, runner: asyncio.Runner) -> None:
+        self.case = case
+        self.script, self.act, self.options = SCENARIOS[name]
+        self.runner = runner
+        # A stream that is a generator may be held by its client: then each run has its own.
+        self.kept = not case.stream or case.has("closes")
+        self.wire = case.wire()
+        self.client = runner.run(self.made())
+
+    async def made(self) -> Any:
+        """A client; some are made on an event loop only."""
+        return self.case.client(self.wire, **self.options)
+
+    def run(self, injector: Injector) -> tuple[Transcript, int]:
+        """What the application sees, and how often it sent."""
+
+        async def one() -> tuple[Transcript, int]:
+            self.wire.play(*self.script(self.case))
+            client = self.client if self.kept else await self.made()
+            with injector:
+                return await seen_on(self.case, self.wire, [client], self.act)
+
+        return self.runner.run(one())
+
+    def injected(self, done: set[Place] | None = None, depth: int | None = None) -> int:
+        """Fail at every entry from a place not done yet, by so many frames. How many entries there are."""
+        bare = self.run(Injector())
+        assert bare[1] >= 1
+        with instrumented(self.case.kit.distribution) as telemetry:
+            assert self.run(Injector()) == bare
+            lister = Lister()
+            assert self.run(lister) == bare
+            telemetry.clear()
+            # What is alive now is no run's: their own collections pass over it.
+            gc.freeze()
+            places = [place[:depth] for place in lister.places]
+            chosen = [at for at, place in enumerate(places, 1) if done is None or place not in done]
+            wrong: list[str] = []
+            records = 0
+            for at in chosen:
+                injector = Injector(at)
+                seen = self.run(injector)
+                if seen != bare:
+                    wrong.append(f"{injector.where}: {seen[0][-1] if seen[0] else seen}")
+                records += len(telemetry.records())
+                telemetry.clear()
+        if done is not None:
+            done.update(places)
+        assert not wrong, "\n".join(["the application noticed", *wrong])
+        assert records <= len(chosen), "a call was recorded twice"
+        return lister.entries
 
 
 @pytest.mark.parametrize(("case", "name"), _scenarios())
 def test_every_entry_into_our_code_may_fail(case: Case, name: str) -> None:
-    script, act, options = SCENARIOS[name]
+    with asyncio.Runner() as runner:
+        assert Stage(case, name, runner).injected() > 30
 
-    def run(injector: Injector) -> tuple[Transcript, int]:
-        async def one() -> tuple[Transcript, int]:
-            with injector:
-                return await played(case, script(case), act, options)
 
-        return asyncio.run(one())
+@pytest.mark.parametrize("case", [case for case in CASES if case.library in STANDING], ids=str)
+def test_every_entry_below_another_seam_may_fail(case: Case) -> None:
+    done: set[Place] = set()
+    with asyncio.Runner() as runner:
+        for name in filter(partial(plays, case), SCENARIOS):
+            assert Stage(case, name, runner).injected(done) > 30
 
-    bare = run(Injector())
-    assert bare[1] >= 1
-    with instrumented(case.kit.distribution) as telemetry:
-        for _ in range(2):
-            counter = Injector()
-            assert run(counter) == bare
-        assert counter.entries > 30
-        telemetry.clear()
-        wrong: list[str] = []
-        records = 0
-        for at in range(1, counter.entries + 1):
-            injector = Injector(at)
-            seen = run(injector)
-            if seen != bare:
-                wrong.append(f"{injector.where}: {seen[0][-1] if seen[0] else seen}")
-            records += len(telemetry.records())
-            telemetry.clear()
-    assert not wrong, "\n".join(["the application noticed", *wrong])
-    assert records <= counter.entries, "a call was recorded twice"
+
+@pytest.mark.parametrize("library", sorted({case.library for case in CASES} - {WHOLE, *STANDING}))
+def test_every_entry_below_every_other_library_may_fail(library: str) -> None:
+    """A scenario after the other, each in another way to call the library."""
+    cases = [case for case in CASES if case.library == library]
+    done: set[Place] = set()
+    with asyncio.Runner() as runner:
+        for turn, name in enumerate(SCENARIOS):
+            own = [case for case in cases if plays(case, name)]
+            if own:
+                assert Stage(own[turn % len(own)], name, runner).injected(done, 1) > 30
 
 
 def _by_requests(stream: bool) -> Any:
@@ -245,13 +341,16 @@ def test_every_entry_below_requests_and_aiohttp_may_fail(read: Any, stream: bool
             with Injector() as counter:
                 assert read(stream) == bare
         assert counter.entries > 30
+        wrong: list[str] = []
         for at in range(1, counter.entries + 1):
             with Injector(at) as injector:
                 try:
                     seen = read(stream)
                 except RuntimeError as error:
                     seen = error
-            assert seen == bare, injector.where
+            if seen != bare:
+                wrong.append(f"{injector.where}: {seen!r}")
+        assert not wrong, "\n".join(["the application noticed", *wrong])
         assert len(telemetry.records()) <= counter.entries + 2
 
 

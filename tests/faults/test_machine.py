@@ -1,19 +1,35 @@
-"""Streams under any sequence of operations: the application sees what it sees bare, and each settles once."""
+"""Streams under any sequence of operations: the application sees what it sees bare, and each settles once.
+
+The same machine for every streamed case of the matrix. Each operation is awaited if it is asynchronous, all
+of them on the machine's one event loop; what a library's streams do not have is an operation that raises the
+same for both. `make soak` plays more sequences.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.faults.cases import CASES, Case, dumped, told
+from tests.support.either import close, opened, value
 from tests.support.telemetry import Telemetry, instrumented
 
-SYNC = [case for case in CASES if case.stream and not case.asynchronous and case.has("iterator")]
+EXAMPLES, STEPS = 3, 8
+there = precondition(lambda machine: machine.ours is not None)
 
 
 class Streams(RuleBasedStateMachine):
@@ -21,101 +37,177 @@ class Streams(RuleBasedStateMachine):
 
     case: Case
 
-    @initialize(case=st.sampled_from(SYNC))
-    def start(self, case: Case) -> None:
-        """Open both streams, each of its own client."""
-        self.case = case
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
         self.calls = 0
-        self.context = instrumented()
-        self.bare: Any = case.create(case.client(case.wire(case.reply())))
+        self.bare: Any = None
+        self.ours: Any = None
+
+    def _on_the_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(work)
+
+    async def _stream(self) -> tuple[Any, Any]:
+        """A stream, and its client, which some libraries close with it."""
+        client = self.case.client(self.case.wire(self.case.reply()))
+        return await value(self.case.create(client)), client
+
+    @initialize()
+    def start(self) -> None:
+        """Open both streams, each of its own client. The bare one is made while nothing is instrumented."""
+        self.bare = self._on_the_loop(self._stream())
+        self.context = instrumented(self.case.kit.distribution)
         self.telemetry: Telemetry = self.context.__enter__()
-        self._open()
+        self.ours = self._on_the_loop(self._stream())
+        self.begun = self.case.has("eager")
+        self.calls = 1
 
-    def _open(self) -> None:
-        self.ours: Any = self.case.create(self.case.client(self.case.wire(self.case.reply())))
-        self.calls += 1
-
-    def _both(self, act: Callable[[Any], Any]) -> None:
+    def _both(self, act: Callable[[Any], Awaitable[Any]]) -> None:
         seen = []
-        for stream in (self.bare, self.ours):
+        for stream, _ in (self.bare, self.ours):
             try:
-                seen.append(act(stream))
+                seen.append(self._on_the_loop(self._shielded(act, stream)))
             except BaseException as error:
                 seen.append(told(error))
         assert seen[0] == seen[1]
 
-    @precondition(lambda self: self.ours is not None)
+    async def _shielded(self, act: Callable[[Any], Awaitable[Any]], stream: Any) -> Any:
+        # What would end a task's loop is told, not raised through it.
+        try:
+            return await act(stream)
+        except BaseException as error:
+            return told(error)
+
+    @there
     @rule()
     def step(self) -> None:
         """One chunk, or the end."""
-        self._both(lambda stream: dumped(next(stream)))
+        self.begun = True
+        self._both(_next)
 
-    @precondition(lambda self: self.ours is not None)
+    @there
     @rule()
     def hop(self) -> None:
-        """One chunk, in another thread."""
+        """One chunk, in another thread or another task."""
+        self.begun = True
+        self._both(_elsewhere if not self.case.asynchronous else _in_a_task)
 
-        def elsewhere(stream: Any) -> Any:
-            with ThreadPoolExecutor(1) as pool:
-                return dumped(pool.submit(next, stream, None).result(30))
-
-        self._both(elsewhere)
-
-    @precondition(lambda self: self.ours is not None)
+    @there
     @rule()
     def close(self) -> None:
         """Close, as often as the machine likes."""
-        self._both(lambda stream: stream.close())
+        self._both(close)
 
-    @precondition(lambda self: self.ours is not None)
+    @there
+    @rule()
+    def block(self) -> None:
+        """Enter and leave its block, if it has one."""
+        self._both(_block)
+
+    @there
     @rule(kind=st.sampled_from([ValueError, KeyboardInterrupt, GeneratorExit]))
     def throw(self, kind: type[BaseException]) -> None:
-        """Throw into the iterator that the client made."""
-        self._both(lambda stream: stream._iterator.throw(kind("thrown")))
+        """Throw into the iterator that the client made, or the generator that it is."""
+        self._both(lambda stream: _throw(stream, kind))
 
-    @precondition(lambda self: self.ours is not None)
+    @there
     @rule()
     def close_iterator(self) -> None:
         """Close the iterator alone."""
-        self._both(lambda stream: stream._iterator.close())
+        self._both(lambda stream: close(_iterator(stream)))
 
-    @precondition(lambda self: self.ours is not None)
+    @there
     @rule()
     def drop(self) -> None:
-        """Forget both streams, and open two more."""
+        """Forget both streams."""
         self.ours = None
         self.bare = None
 
-    @precondition(lambda self: self.ours is None)
+    @precondition(lambda machine: machine.ours is None and machine.calls)
     @rule()
     def reopen(self) -> None:
-        """Two more streams. The bare one is made while nothing is instrumented."""
+        """Two more streams."""
         self._settled()
         self.context.__exit__(None, None, None)
-        self.bare = self.case.create(self.case.client(self.case.wire(self.case.reply())))
-        self.context = instrumented()
-        self.telemetry = self.context.__enter__()
-        self.calls = 0
-        self._open()
+        self.start()
 
     @invariant()
     def never_more_records_than_calls(self) -> None:
         """One record for each call at most, at any time."""
-        if hasattr(self, "telemetry"):
+        if self.calls:
             assert len(self.telemetry.records()) <= self.calls
 
     def _settled(self) -> None:
-        self.ours = None
-        gc.collect()
+        self.ours = self.bare = None
+        for _ in range(4):
+            gc.collect()
+            # What was dropped is closed by the event loop, when it gets to it.
+            self._on_the_loop(_turns())
+        if not self.begun:
+            # A stream that nobody asked a thing of was never sent.
+            self.calls -= 1
         assert len(self.telemetry.records()) == self.calls
+        assert len(self.telemetry.spans()) == self.calls
 
     def teardown(self) -> None:
         """Every call has been settled, and its span ended."""
-        if hasattr(self, "telemetry"):
-            self._settled()
-            self.context.__exit__(None, None, None)
-            assert len(self.telemetry.spans()) == self.calls
+        try:
+            if self.calls:
+                self._settled()
+        finally:
+            if hasattr(self, "context"):
+                self.context.__exit__(None, None, None)
+            self.runner.close()
 
 
-TestStreams = Streams.TestCase
-TestStreams.settings = settings(max_examples=12, stateful_step_count=8, deadline=None)
+async def _next(stream: Any) -> Any:
+    step = stream.__anext__ if hasattr(stream, "__anext__") else stream.__next__
+    return dumped(await value(step()))
+
+
+async def _in_a_task(stream: Any) -> Any:
+    return await asyncio.get_running_loop().create_task(_next(stream))
+
+
+async def _elsewhere(stream: Any) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return dumped(pool.submit(next, stream, None).result(30))
+
+
+async def _block(stream: Any) -> Any:
+    async with opened(stream):
+        return type(stream).__name__
+
+
+def _iterator(stream: Any) -> Any:
+    return getattr(stream, "_iterator", stream)
+
+
+async def _throw(stream: Any, kind: type[BaseException]) -> Any:
+    iterator = _iterator(stream)
+    return await value((getattr(iterator, "athrow", None) or iterator.throw)(kind("thrown")))
+
+
+async def _turns() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.stream], ids=str)
+def test_a_stream_under_any_sequence_of_operations(case: Case) -> None:
+    kind = type(f"Streams of {case}", (Streams,), {"case": case})
+    run_state_machine_as_test(
+        kind,
+        settings=settings(
+            max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, derandomize=True, database=None
+        ),
+    )
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("case", [case for case in CASES if case.stream], ids=str)
+def test_many_sequences_of_operations(case: Case) -> None:
+    kind = type(f"Streams of {case}", (Streams,), {"case": case})
+    run_state_machine_as_test(
+        kind, settings=settings(max_examples=200, stateful_step_count=30, deadline=None)
+    )
