@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -32,6 +33,7 @@ from otel_tokenomics.flow.guard import guarded
 # An exception thrown at a generator that is being finalised can only be printed, by the interpreter.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
+_ID = re.compile(r"\bp\d{6,}\b")
 HOME = str(Path(otel_tokenomics.__file__).parent)
 
 OUTERMOST = {
@@ -221,6 +223,11 @@ def here_and_now(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gc.unfreeze()
 
 
+def same(seen: object, bare: object) -> bool:
+    """Whether they are equal, but for an id that is made anew for each answer, as a prediction's."""
+    return seen == bare or _ID.sub("p", repr(seen)) == _ID.sub("p", repr(bare))
+
+
 class Stage:
     """Where a scenario of a case is played, again and again."""
 
@@ -253,9 +260,9 @@ class Stage:
         bare = self.run(Injector())
         assert bare[1] >= 1
         with instrumented(self.case.kit.distribution) as telemetry:
-            assert self.run(Injector()) == bare
+            assert same(self.run(Injector()), bare)
             lister = Lister()
-            assert self.run(lister) == bare
+            assert same(self.run(lister), bare)
             telemetry.clear()
             # What is alive now is no run's: their own collections pass over it.
             gc.freeze()
@@ -266,7 +273,7 @@ class Stage:
             for at in chosen:
                 injector = Injector(at)
                 seen = self.run(injector)
-                if seen != bare:
+                if not same(seen, bare):
                     wrong.append(f"{injector.where}: {seen[0][-1] if seen[0] else seen}")
                 records += len(telemetry.records())
                 telemetry.clear()

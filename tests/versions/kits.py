@@ -64,10 +64,20 @@ def method(client: Any, path: str) -> Callable[..., Any]:
     return found
 
 
+def client_on(kit: Kit, wire: Wire, asynchronous: bool) -> Any:
+    """A client. An older version may not know the other HTTP library that a kit is for."""
+    try:
+        return kit.client(wire, asynchronous, {})
+    except (TypeError, ValueError):
+        if kit.library == kit.distribution:
+            raise
+        raise Absent(kit.library) from None
+
+
 async def called(kit: Kit, asynchronous: bool, stream: bool) -> list[str]:
     """What the application is given."""
     wire = wire_of(kit, asynchronous, stream)
-    client = kit.client(wire, asynchronous, {})
+    client = client_on(kit, wire, asynchronous)
     answer = await value(method(client, kit.path(asynchronous, stream))(**kit.arguments(stream)))
     given = [item async for item in items(answer, asynchronous)] if stream else [answer]
     assert wire.calls == 1, f"{wire.calls} requests"
