@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
-from tests.support.telemetry import Telemetry
+from tests.support.telemetry import Batches
 
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai import OpenAI
@@ -32,7 +32,7 @@ class Worker:
 
     def __init__(self, config: str, provider: str, timeout: float, stream: bool) -> None:
         settings = load({"OTEL_TOKENOMICS_CONFIG": config, "HOME": str(Path(config).parent)})
-        self.telemetry = Telemetry()
+        self.telemetry = Batches()
         desk = assembly.desk_of(settings, self.telemetry.providers)
         assert desk.budgets is not None
         self.seam = Seam("openai")

@@ -56,7 +56,8 @@ class Proof:
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # No record may be dropped by the SDK's own queue.
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OTEL_BLRP_MAX_QUEUE_SIZE": "1000000"},
         )
 
     def finish(self, processes: list[subprocess.Popen[str]]) -> dict[str, Any]:

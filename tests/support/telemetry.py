@@ -118,10 +118,10 @@ class Batches(Telemetry):
     spans_by = BatchSpanProcessor
     logs_by = BatchLogRecordProcessor
 
-    def flush(self) -> None:
-        """Have everything exported."""
-        self.tracer_provider.force_flush()
+    def records(self) -> list[dict[str, Any]]:
+        """Every usage record, once everything is exported."""
         self.logger_provider.force_flush()
+        return super().records()
 
 
 def is_record(log: Any) -> bool:
