@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from tests.support.telemetry import buckets_of, instrumented
 
 from otel_tokenomics.adapters.claude_agent import ClaudeAgent, Share, Totals
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.reported import usd_femto
 from otel_tokenomics.flow.contracts import Meter
+from otel_tokenomics.wiring.assembly import pricer_of
 
 EACH = {
     SONNET: {"input": 10, "output": 20, "cache_read": 1000, "cache_write": 200, "tool.web_search": 1},
@@ -91,6 +94,22 @@ def test_a_share_is_read_as_a_response() -> None:
     assert (reading.response_id, reading.reported_cost_femto) == (f"result-1:{SONNET}", QUARTER)
     assert (meter.draft(), meter.skim(b""), meter.complete, meter.keeps) == (None, True, True, False)
     assert (meter.capped(share, 1), meter.prepare()) == (share, share)
+
+
+def test_the_cost_of_a_result_stands_beside_what_list_prices_make_of_its_calls() -> None:
+    adapter, price = ClaudeAgent(Hosts()), pricer_of(None)
+    message = result(1, 1, "s")
+    costs, listed = [], []
+    for share in told(Totals(), message):
+        facts = adapter.facts(None, share, False)
+        reading = adapter.meter(None, share, facts).reading()
+        costs.append(price(facts, reading, 1_780_000_000 * 10**9))
+        alone = price(facts, replace(reading, reported_cost_femto=None), 1_780_000_000 * 10**9)
+        listed.append(alone.amount_femto)
+    assert [cost.method for cost in costs] == ["vendor_reported"] * 2
+    assert sum(cost.amount_femto or 0 for cost in costs) == usd_femto(message["total_cost_usd"])
+    assert [cost.computed_femto for cost in costs] == listed
+    assert None not in listed
 
 
 sdk = pytest.mark.skipif(
