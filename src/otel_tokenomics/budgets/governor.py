@@ -374,8 +374,8 @@ class Governor:
 
 def names() -> Iterator[str]:
     """Names of holds that no other process makes."""
-    prefix = os.urandom(9).hex()
-    return (f"{prefix}-{number}" for number in count())
+    # No generator: threads that ask one at the same moment get an error.
+    return map(f"{os.urandom(9).hex()}-{{}}".format, count())
 
 
 def owner_key(who: Attribution) -> tuple[object, ...]:

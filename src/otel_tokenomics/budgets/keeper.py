@@ -56,7 +56,13 @@ class Keeper:
     def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
         """As the store. Raises `StoreDownError`, at once while it is known to be down."""
         self._check()
-        answer = self._ask("reserve", lambda: self.store.reserve(hold, lines, ttl))
+        try:
+            answer = self._ask("reserve", lambda: self.store.reserve(hold, lines, ttl))
+        except StoreDownError:
+            # It may hold them all the same, for a call that is not made on its account.
+            with self._lock:
+                self._owed.append((hold, (0,) * len(lines)))
+            raise
         if answer.expired:
             self.listener.expired(answer.expired)
         self._remember(lines, answer.balances)

@@ -3,7 +3,8 @@
 A chunk is a hold like any other, in the store's books until it is given back, so that a limit holds exactly:
 what is not yet used of it is lost to other processes for as long as it is lent, and nothing is ever spent
 twice. Near a limit no chunk fits any more, and each call asks the store for itself. A chunk that nobody drew
-from for a second is given back; that of a process that died expires, and counts as spent.
+from for a second is given back, and again until the store takes it; that of a process that died expires, and
+counts as spent.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Leased:
         self._lock = threading.Lock()
         self._chunks: dict[Key, Chunk] = {}
         self._where: dict[str, Chunk] = {}
+        self._owed: list[Chunk] = []
         self._names = count()
         self._prefix = os.urandom(9).hex()
         self._thread: threading.Thread | None = None
@@ -138,7 +140,7 @@ class Leased:
         if chunk is None:
             return self._store.settle(hold, spent)
         if done:
-            self._store.settle(chunk.hold, chunk.spent)
+            self._give([chunk])
         return Settled("settled")
 
     def expire(self) -> int:
@@ -163,8 +165,8 @@ class Leased:
             now = time.monotonic()
             over = [chunk for chunk in self._chunks.values() if now - chunk.used > idle]
             done = [chunk for chunk in over if self._retire(chunk)]
-        for chunk in done:
-            self._store.settle(chunk.hold, chunk.spent)
+            owed, self._owed = self._owed, []
+        self._give([*owed, *done])
 
     def close(self) -> None:
         """Give everything back."""
@@ -180,7 +182,12 @@ class Leased:
         name = f"{self._prefix}-chunk-{next(self._names)}"
         wanted = [line._replace(amount=self._size(line)) for line in lines]
         expires = time.monotonic() + self._ttl / 2
-        answer = self._store.reserve(name, wanted, self._ttl)
+        try:
+            answer = self._store.reserve(name, wanted, self._ttl)
+        except StoreDownError:
+            # It may be lent all the same, and nobody has heard of it.
+            self._give_later(Chunk(name, wanted, (), expires))
+            raise
         if not answer.granted:
             return answer
         chunk = Chunk(name, wanted, answer.balances, expires)
@@ -192,7 +199,7 @@ class Leased:
             self._chunks[key] = chunk
             self._watch()
         if done and old is not None:
-            self._store.settle(old.hold, old.spent)
+            self._give([old])
         return chunk.answer()._replace(expired=answer.expired)
 
     def _enlarge(self, chunk: Chunk, hold: str, lines: Sequence[Line]) -> Answer:
@@ -211,6 +218,19 @@ class Leased:
             del self._chunks[key]
         return not chunk.inside
 
+    def _give(self, chunks: Sequence[Chunk]) -> None:
+        """Give chunks back that nobody is inside of."""
+        for chunk in chunks:
+            try:
+                self._store.settle(chunk.hold, chunk.spent)
+            except StoreDownError:
+                self._give_later(chunk)
+
+    def _give_later(self, chunk: Chunk) -> None:
+        with self._lock:
+            self._owed.append(chunk)
+            self._watch()
+
     def _size(self, line: Line) -> int:
         if line.limit == UNLIMITED:
             return line.amount * _UNLIMITED_CALLS
@@ -223,10 +243,7 @@ class Leased:
 
     def _run(self) -> None:
         while not self._stop.wait(_IDLE_SECONDS):
-            try:
-                self.give_back(_IDLE_SECONDS)
-            except StoreDownError:
-                continue
+            self.give_back(_IDLE_SECONDS)
 
 
 def _key(lines: Sequence[Line]) -> Key:
