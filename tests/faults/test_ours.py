@@ -14,6 +14,7 @@ from tests.support.telemetry import Telemetry, buckets_of
 from otel_tokenomics import attribute
 from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.flow import guard
+from otel_tokenomics.pricing import price as prices
 from otel_tokenomics.wiring import assembly
 from otel_tokenomics.wiring.libraries import LIBRARIES
 
@@ -84,7 +85,7 @@ async def test_03_feed_raises_at_a_chunk(case: Case, at: int, monkeypatch: pytes
 
 @every
 async def test_05_the_price_lookup_raises(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    telemetry = await faulty(case, monkeypatch, assembly, "price")
+    telemetry = await faulty(case, monkeypatch, prices, "price")
     record = telemetry.record()
     assert buckets_of(record) == BUCKETS[case.library]
     assert record["tokenomics.cost.status"] == "unpriced"

@@ -163,6 +163,10 @@ async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int)
         if after > len(case.pieces()):
             return
         telemetry = await differential(case, case.broken(after, error))
+        if case.has("unread"):
+            # Who holds an exception holds the stream that it broke.
+            error.__traceback__ = None
+            gc.collect()
         assert len(telemetry.records()) == 1
         assert len(telemetry.spans()) == 1
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.support import replies
 from tests.support.others import vendors_of_their_own
+from tests.support.vendor_azure import azure_row
 from tests.support.vendor_watsonx import watsonx_row
 from tests.support.vendors_plain import known, replicate_row, voyage_row
 from tests.support.wire import SSE, Wire
@@ -30,6 +31,7 @@ class Kit:
     `parse`, `helper`: a method of that name, and `stream`. `retries`: it counts its own.
     `eager`: a stream is asked for when the method is called, not when it is read. `closes`: it has a block
     and an end of its own, and is no generator.
+    `unread`: an asynchronous stream of it is not read past its `[DONE]`, and left to the garbage collector.
     `asyncio_only`: it runs on no other event loop. `asynchronous`, `plain`: it is tested only so.
     `input_only`: nothing is generated.
     A `library` of the name `library+transport` is a library over another HTTP library than is usual.
@@ -169,6 +171,7 @@ _ROWS = (
     voyage_row(Kit),
     replicate_row(Kit),
     watsonx_row(Kit),
+    azure_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

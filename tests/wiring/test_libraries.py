@@ -37,7 +37,7 @@ def test_every_library_is_under_test() -> None:
     # LiteLLM's, whose answers and errors are of its own making, tests/faults/test_litellm.py
     tested = {kit.distribution for kit in KITS.values()}
     # xAI's, whose answers are messages of gRPC, tests/faults/test_xai.py
-    apart = {"aiobotocore", "botocore", "claude-agent-sdk", "litellm", "azure-ai-inference", "xai-sdk"}
+    apart = {"aiobotocore", "botocore", "claude-agent-sdk", "litellm", "xai-sdk"}
     # Vertex's, which are too, and whose library has an environment of its own, tests/vertexai/test_faults.py
     apart.add("google-cloud-aiplatform")
     assert tested | apart == set(LIBRARIES)

@@ -199,10 +199,9 @@ def _price(facts: Facts, reading: Reading, at_ns: int) -> Cost:
 @lru_cache(maxsize=1)
 def _list_pricer() -> Pricer:
     """List prices. What knows them is imported for the first price, which no application waits for."""
-    from otel_tokenomics.pricing.installed import current
-    from otel_tokenomics.pricing.price import price
+    from otel_tokenomics.pricing import installed, price
 
-    return lambda facts, reading, at_ns: price(facts, reading, at_ns, current())
+    return lambda facts, reading, at_ns: price.price(facts, reading, at_ns, installed.current())
 
 
 def disabled() -> bool:
