@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
+from tests.support.heap import small_heap
 from tests.support.watching import (
     pytest_configure,
     pytest_runtest_teardown,
@@ -17,6 +18,7 @@ __all__ = [
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_testnodedown",
+    "small_heap",
 ]
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])

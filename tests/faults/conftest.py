@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import importlib
 from collections.abc import Iterator
 
 import pytest
-from tests.support.libraries import KITS, installed
 
 from otel_tokenomics.flow import guard, late
 from otel_tokenomics.telemetry.accounts import ACCOUNTS
 from otel_tokenomics.wiring import assembly
-
-
-@pytest.fixture(autouse=True, scope="session")
-def small_heap() -> Iterator[None]:
-    """The client libraries' own classes are left out of collections, which the tests here ask for often."""
-    for kit in filter(installed, KITS.values()):
-        importlib.import_module(kit.module)
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +20,6 @@ def empty_books() -> None:
     late.catch_up()
     ACCOUNTS.reset()
     assembly._metrics_of.cache_clear()
-    # What is alive now is none of the test's: its own collections pass over it.
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
