@@ -26,13 +26,17 @@ MAJORS: dict[str, tuple[str, ...]] = {
     "replicate": ("0", "1"),
     "voyageai": ("0",),
     "ibm-watsonx-ai": ("1",),
+    "azure-ai-inference": ("1",),
     "xai-sdk": ("1",),
     "botocore": ("1",),
     "aiobotocore": ("2", "3"),
     "claude-agent-sdk": ("0",),
 }
 """The majors that there are, from that of the oldest on."""
+EARLY = frozenset({"azure-ai-inference"})
+"""Of these there are only versions before the first."""
 BESIDE: dict[str, tuple[str, ...]] = {
+    "azure-ai-inference": ("aiohttp",),
     "google-genai": ("aiohttp",),
     "huggingface-hub": ("aiohttp",),
 }
@@ -65,6 +69,7 @@ def _of(library: str) -> list[Row]:
     oldest = f"=={LIBRARIES[library].oldest}"
     found = [Row(library, oldest, (library + oldest, *beside, *THEN.get(library, ())))]
     for major in majors:
-        asked = f">={major}" if major == majors[-1] else f">={major},<{int(major) + 1}"
+        least = LIBRARIES[library].oldest if library in EARLY else major
+        asked = f">={least}" if major == majors[-1] else f">={major},<{int(major) + 1}"
         found.append(Row(library, asked, (library + asked, *beside)))
     return found

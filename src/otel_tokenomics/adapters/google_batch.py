@@ -32,10 +32,7 @@ CREATES = {
     for name in ("batchGenerateContent", "asyncBatchEmbedContent")
 }
 """By the verb that a batch is made with; of embeddings there is another."""
-ROUTES = (
-    Route("GET", "batches/*", "fetch_response", "several"),
-    Route("GET", "batches", "fetch_response", "several"),
-)
+ROUTES = tuple([Route("GET", tail, "fetch_response", "several") for tail in ("batches/*", "batches")])
 FILE = Route("GET", "files/*:download", "fetch_response", "several")
 _LINES = re.compile(rb'"usageMetadata"\s*:|"tokenCount"\s*:')
 _INLINE = ("inlinedResponses", "inlinedEmbedContentResponses")
