@@ -25,7 +25,8 @@ HOME = str(Path(otel_tokenomics.__file__).parent)
 WRAPPERS = frozenset(
     {
         *("request", "arequest", "drive", "adrive", "_sent", "_asent", "__next__", "__aiter__", "afollowed"),
-        *("_hear", "_heard", "_refused", "end", "drop", "fault", "__enter__", "__exit__"),
+        *("_hear_answer", "_hear_refusal", "see", "tell", "end", "drop", "fault", "__init__"),
+        *("__enter__", "__exit__"),
     }
 )
 """Frames that stand around the library's own, and those that are one `try`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
 
 from otel_tokenomics.flow.call import Call
@@ -44,37 +44,42 @@ def end(call: Call, error: BaseException | None = None, early: bool = False) -> 
         fault("tap.closed", trouble)
 
 
+class _Passing:
+    """The end of what is passed on. Whoever leaves before it drops the call, which says so."""
+
+    __slots__ = ("_call", "_hear")
+
+    def __init__(self, call: Call, hear: Callable[[Any], None]) -> None:
+        self._call, self._hear = call, hear
+
+    def tell(self, each: Any) -> None:
+        """Of one thing, before the application has it."""
+        try:
+            self._hear(each)
+        except Exception as trouble:
+            fault("tap.chunk", trouble)
+
+    def __enter__(self) -> Callable[[Any], None]:
+        return self.tell
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, GeneratorExit):
+            end(self._call, error)
+
+
 def followed(source: Iterator[Any], call: Call, hear: Callable[[Any], None]) -> Iterator[Any]:
     """What `source` gives, each told to `hear` before the application has it, and then its end."""
-    try:
+    with _Passing(call, hear) as tell:
         for each in source:
-            try:
-                hear(each)
-            except Exception as trouble:
-                fault("tap.chunk", trouble)
+            tell(each)
             yield each
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        end(call, error)
-        raise
-    end(call)
 
 
 async def afollowed(
     source: AsyncIterator[Any], call: Call, hear: Callable[[Any], None]
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """`followed`, awaiting."""
-    try:
+    with _Passing(call, hear) as tell:
         async for each in source:
-            try:
-                hear(each)
-            except Exception as trouble:
-                fault("tap.chunk", trouble)
+            tell(each)
             yield each
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        end(call, error)
-        raise
-    end(call)

@@ -7,12 +7,10 @@ stream of them; a stream becomes one of a subclass, which tells what is read fro
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import wrapt
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_tokenomics.adapters.rpc import Answer
@@ -20,9 +18,10 @@ from otel_tokenomics.adapters.vertex import Asked
 from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.drivers import adrive, drive
-from otel_tokenomics.flow.guard import fault, guarded
+from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.wiring import stainless
-from otel_tokenomics.wiring.following import afollowed, end
+from otel_tokenomics.wiring.following import afollowed, end, see
+from otel_tokenomics.wiring.hooks import Hooks
 from otel_tokenomics.wiring.libraries import Library, Point
 
 _CALL, _TOLD = "_tokenomics_call", "_tokenomics_told"
@@ -33,32 +32,17 @@ class Seam(stainless.Seam):
 
     def __init__(self, row: Library) -> None:
         super().__init__(row.distribution)
-        self._row = row
-        self._hooked: set[str] = set()
+        self._hooks = Hooks("patch.gapic", row.points, self._cover)
 
     def patch(self, module: Any) -> None:
         """Cover the clients of what is imported, and of the rest once it is."""
-        if not self.active:
-            return
-        for name in dict.fromkeys(point.module for point in self._row.points):
-            if name in self._hooked:
-                self._imported(sys.modules.get(name))
-            else:
-                # The hook runs at once if the module is there already.
-                self._hooked.add(name)
-                wrapt.register_post_import_hook(self._imported, name)
-
-    def _imported(self, module: Any) -> None:
-        with guarded("patch.gapic"):
-            for point in self._row.points:
-                owner: Any = getattr(module, point.owner, None)
-                if self.active and owner is not None and point.module == module.__name__:
-                    self._cover(owner, point)
+        if self.active:
+            self._hooks.patch()
 
     def _cover(self, owner: Any, point: Point) -> None:
         make = self._awaited if "Async" in point.owner else self._called
         for name in point.names:
-            if hasattr(owner, name):
+            if self.active and hasattr(owner, name):
                 self._wrap(owner, name, functools.partial(make, name))
 
     def _called(self, name: str, original: Any) -> Callable[..., Any]:
@@ -106,9 +90,9 @@ def _sent(bound: Callable[..., Any], call: Call, _: None, asked: Asked) -> Any:
     try:
         response = bound(asked.request, **asked.options)
     except Exception as refusal:
-        _refused(call, refusal)
+        _hear_refusal(call, refusal)
         raise
-    _hear(call, response)
+    _hear_answer(call, response)
     return response
 
 
@@ -127,17 +111,17 @@ async def _asent(bound: Callable[..., Any], call: Call, _: None, asked: Asked) -
     try:
         response = await bound(asked.request, **asked.options)
     except Exception as refusal:
-        _refused(call, refusal)
+        _hear_refusal(call, refusal)
         raise
     finally:
         # A coroutine that somebody else closes ends in another context.
         with suppress(ValueError):
             CURRENT.reset(token)
-    _hear(call, response)
+    _hear_answer(call, response)
     return response
 
 
-def _refused(call: Call, refusal: Any) -> None:
+def _hear_refusal(call: Call, refusal: Any) -> None:
     """Errors of the library's say the status of HTTP that theirs is."""
     try:
         if (code := getattr(refusal, "code", None)) is not None:
@@ -146,7 +130,7 @@ def _refused(call: Call, refusal: Any) -> None:
         fault("seam.response", error)
 
 
-def _hear(call: Call, response: Any) -> None:
+def _hear_answer(call: Call, response: Any) -> None:
     try:
         if hasattr(response, "candidates"):
             call.responded(Answer(response), False, 0)
@@ -182,7 +166,7 @@ def _stream(kind: Any) -> Any:
             except BaseException as error:
                 end(vars(self)[_CALL], error)
                 raise
-            _heard(vars(self)[_CALL], message)
+            see(vars(self)[_CALL], message)
             return message
 
         def cancel(self) -> Any:
@@ -198,7 +182,7 @@ def _astream(kind: Any) -> Any:
             if _TOLD not in vars(self):
                 call = vars(self)[_CALL]
                 source = kind.__aiter__(self)
-                setattr(self, _TOLD, afollowed(source, call, functools.partial(_heard, call)))
+                setattr(self, _TOLD, afollowed(source, call, functools.partial(see, call)))
             return vars(self)[_TOLD]
 
         async def read(self) -> Any:
@@ -208,7 +192,7 @@ def _astream(kind: Any) -> Any:
                 end(vars(self)[_CALL], error)
                 raise
             if hasattr(message, "candidates"):
-                _heard(vars(self)[_CALL], message)
+                see(vars(self)[_CALL], message)
             else:
                 end(vars(self)[_CALL])
             return message
@@ -218,10 +202,3 @@ def _astream(kind: Any) -> Any:
             return kind.cancel(self)
 
     return Stream
-
-
-def _heard(call: Call, message: Any) -> None:
-    try:
-        call.chunk(message)
-    except Exception as error:
-        fault("tap.chunk", error)

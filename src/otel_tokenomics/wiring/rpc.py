@@ -11,6 +11,7 @@ import functools
 import sys
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import wrapt
@@ -23,7 +24,7 @@ from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.drivers import adrive, drive
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
-from otel_tokenomics.wiring.following import end, followed, see
+from otel_tokenomics.wiring.following import afollowed, followed, see
 from otel_tokenomics.wiring.libraries import Library
 
 _NOBODY = Peer()
@@ -156,9 +157,8 @@ class Covered(wrapt.ObjectProxy):  # type: ignore[type-arg]
             fault("seam.request", error)
         if call is None:
             return bare(*args, **kwargs)
-        kind = type(bare)
-        streams = "Stream" in kind.__name__
-        if kind.__module__.startswith("grpc.aio"):
+        streams, awaited = _ways(bare.__class__)
+        if awaited:
             return (
                 _astream(bare, call, args[1:], kwargs) if streams else _aunary(bare, call, args[1:], kwargs)
             )
@@ -166,15 +166,23 @@ class Covered(wrapt.ObjectProxy):  # type: ignore[type-arg]
         return drive(functools.partial(make, bare, call), call, None, args[1:], kwargs)
 
 
+@functools.lru_cache(maxsize=16)
+def _ways(kind: type) -> tuple[bool, bool]:
+    """Whether what calls a method streams, and is awaited: by gRPC's class, or what another's is made of."""
+    names = [(base.__module__, base.__name__) for base in kind.__mro__]
+    streams = any("Stream" in name for _, name in names)
+    return streams, any(module.startswith("grpc.aio") for module, _ in names)
+
+
 def _asked(bare: Any, call: Call, _: None, request: Rpc, *args: Any, **kwargs: Any) -> Any:
     message = bare(request.message, *args, **kwargs)
-    _hear(call, message)
+    _hear_answer(call, message)
     return message
 
 
 async def _aasked(bare: Any, call: Call, _: None, request: Rpc, *args: Any, **kwargs: Any) -> Any:
     message = await bare(request.message, *args, **kwargs)
-    _hear(call, message)
+    _hear_answer(call, message)
     return message
 
 
@@ -182,7 +190,7 @@ async def _aunary(bare: Any, call: Call, args: Any, kwargs: Any) -> Any:
     return await adrive(functools.partial(_aasked, bare, call), call, None, args, kwargs)
 
 
-def _hear(call: Call, message: Any) -> None:
+def _hear_answer(call: Call, message: Any) -> None:
     try:
         call.responded(Answer(message), False, 0)
     except Exception as error:
@@ -243,16 +251,7 @@ async def _aopened(bare: Any, call: Call, _: None, request: Rpc, *args: Any, **k
 
 async def _astream(bare: Any, call: Call, args: Any, kwargs: Any) -> AsyncIterator[Any]:
     stream = await adrive(functools.partial(_aopened, bare, call), call, None, args, kwargs)
-    try:
-        async for message in stream:
-            try:
-                _hear_one(call, message)
-            except Exception as trouble:
-                fault("tap.chunk", trouble)
+    # Whoever leaves this one leaves the other with it: a generator that awaits is closed by nobody else.
+    async with aclosing(afollowed(stream, call, functools.partial(_hear_one, call))) as messages:
+        async for message in messages:
             yield message
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        end(call, error)
-        raise
-    end(call)

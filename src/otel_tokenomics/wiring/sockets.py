@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-import wrapt
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_tokenomics.adapters import keys
 from otel_tokenomics.flow import late
 from otel_tokenomics.flow.desk import Desk
-from otel_tokenomics.flow.guard import attempt, fault, guarded
+from otel_tokenomics.flow.guard import attempt, fault
 from otel_tokenomics.flow.socket import Socket
 from otel_tokenomics.wiring import stainless
+from otel_tokenomics.wiring.hooks import Hooks
 from otel_tokenomics.wiring.libraries import Point
 
 
@@ -31,8 +30,7 @@ class Seam(stainless.Seam):
 
     def __init__(self, library: str, points: tuple[Point, ...]) -> None:
         super().__init__(library)
-        self._sockets = points
-        self._hooked: set[str] = set()
+        self._hooks = Hooks("patch.sockets", points, self._cover)
         self._known: weakref.WeakKeyDictionary[Any, Socket | None] = weakref.WeakKeyDictionary()
         self.asked: weakref.WeakKeyDictionary[Any, tuple[Any, ...]] = weakref.WeakKeyDictionary()
         """What was asked for where a connection was opened, for who reads it: nothing, for most."""
@@ -45,24 +43,11 @@ class Seam(stainless.Seam):
     def patch(self, module: Any) -> None:
         """Cover the classes of what is imported, and of the rest once it is."""
         super().patch(module)
-        for name in dict.fromkeys(point.module for point in self._sockets):
-            if name in self._hooked:
-                self._imported(sys.modules.get(name))
-            else:
-                # The hook runs at once if the module is there already.
-                self._hooked.add(name)
-                wrapt.register_post_import_hook(self._imported, name)
-
-    def _imported(self, module: Any) -> None:
-        with guarded("patch.sockets"):
-            for point in self._sockets:
-                owner = getattr(module, point.owner, None)
-                if self.active and owner is not None and point.module == module.__name__:
-                    self._cover(owner, point)
+        self._hooks.patch()
 
     def _cover(self, owner: Any, point: Point) -> None:
         for name, make in (*((name, self._receive) for name in point.names), ("close", self._close)):
-            if hasattr(owner, name):
+            if self.active and hasattr(owner, name):
                 self._wrap(owner, name, make)
 
     # The wrappers below bind the original as the library would find it, and call nothing of ours outside a
