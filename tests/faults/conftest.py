@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,26 @@ def empty_books() -> None:
     late.catch_up()
     ACCOUNTS.reset()
     assembly._metrics_of.cache_clear()
+
+
+class _Told(logging.Filter):
+    """What is told of an exception is kept as text: who holds the exception holds the stream that it left."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes."""
+        if record.exc_info:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        return True
+
+
+@pytest.fixture(autouse=True)
+def kept_as_text() -> Iterator[None]:
+    """For pytest keeps every log record, and OpenTelemetry logs where a library's own span is left."""
+    log, told = logging.getLogger("opentelemetry.context"), _Told()
+    log.addFilter(told)
+    yield
+    log.removeFilter(told)
 
 
 @pytest.fixture(autouse=True)

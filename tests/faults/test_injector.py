@@ -77,13 +77,24 @@ OUTERMOST = {
     "read_nowait",
     "__getattribute__",
     "__del__",
+    # In place of what a stub of gRPC has, and around the one place where the original runs.
+    *("Method.__get__", "Method.__set__", "Covered.__call__", "made", "make_channel"),
+    *("_asked", "_aasked", "_aunary", "_opened", "_open", "_aopened"),
+    # Around a method of a client of Google's.
+    *("_sent", "_asent"),
+    # On a stream of messages.
+    *("Stream.__iter__", "Stream.__aiter__", "Stream.__next__", "Stream.cancel", "_astream"),
 }
-"""Frames that stand between the application and the library; whatever they call of ours may fail."""
+"""Frames that stand between the application and the library; whatever they call of ours may fail.
+
+A name may have that of its class before it, where another class has a method of that name.
+"""
 
 GUARDS = {
     *("_see", "_broken", "_closed", "_altered", "_uncover", "see", "see_lines", "end", "drop"),
     "hear_of",
     *("data", "failed", "closed", "fault", "__enter__", "__exit__", "_unmark"),
+    *("_hear_answer", "_hear_refusal", "tell", "_Passing.__init__"),
 }
 """Frames that are one `try` from their first statement on, so that nothing of ours can raise out of them.
 
@@ -97,7 +108,8 @@ _MET: dict[int, tuple[CodeType, bool]] = {}
 
 def _ours(code: CodeType) -> bool:
     """Whether an entry into the code may be made to fail."""
-    ours = code.co_filename.startswith(HOME) and code.co_name not in OUTERMOST | GUARDS
+    names = {code.co_name, code.co_qualname.rpartition("<locals>.")[2]}
+    ours = code.co_filename.startswith(HOME) and names.isdisjoint(OUTERMOST | GUARDS)
     _MET[id(code)] = code, ours
     return ours
 
@@ -191,7 +203,7 @@ STREAMED = ("reset", "broken off", "silent")
 ALONE = {"retry": "retries", "silent": "asks"}
 """What a library must have for a scenario."""
 WHOLE = "openai"
-STANDING = ("anthropic", "cohere", "voyageai")
+STANDING = ("anthropic", "cohere", "voyageai", "xai-sdk", "google-cloud-aiplatform")
 """These stand for their seams, each in every way to call it."""
 
 

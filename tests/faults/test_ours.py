@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from tests.support import replies
 from tests.support.telemetry import Telemetry, buckets_of
 
 from otel_tokenomics import attribute
-from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.flow import guard
 from otel_tokenomics.pricing import price as prices
 from otel_tokenomics.wiring import assembly
@@ -27,6 +27,29 @@ def adapter(case: Case) -> Any:
 def boom(*args: Any, **kwargs: Any) -> Any:
     """A fault of ours."""
     raise RuntimeError("a fault of ours, with a secret in its message")
+
+
+class Meter:
+    """A meter, one part of which is another."""
+
+    def __init__(self, meter: Any, **parts: Any) -> None:
+        self._meter, self._parts = meter, parts
+
+    def __getattr__(self, name: str) -> Any:
+        return self._parts[name] if name in self._parts else getattr(self._meter, name)
+
+
+def metered(
+    case: Case, monkeypatch: pytest.MonkeyPatch, part: str, make: Callable[[Any], Any] = lambda own: boom
+) -> None:
+    """Every meter of the library has this part, made of its own."""
+    original = adapter(case).meter
+
+    def meter(*args: Any) -> Meter:
+        made = original(*args)
+        return Meter(made, **{part: make(getattr(made, part))})
+
+    monkeypatch.setattr(adapter(case), "meter", meter)
 
 
 def faults_since(before: dict[str, int]) -> int:
@@ -57,8 +80,10 @@ async def test_02_04_a_part_of_the_meter_raises(
 ) -> None:
     if part == "draft" and (case.library, case.stream) == ("anthropic", True):
         pytest.skip("a stream with usage asks for no draft")
-    owner = adapter(case) if part == "meter" else StainlessMeter
-    monkeypatch.setattr(owner, part, boom)
+    if part == "meter":
+        monkeypatch.setattr(adapter(case), part, boom)
+    else:
+        metered(case, monkeypatch, part)
     telemetry = await differential(case, case.reply())
     records = telemetry.records()
     assert len(records) <= 1, "never twice, whatever fails"
@@ -71,14 +96,16 @@ async def test_02_04_a_part_of_the_meter_raises(
 @pytest.mark.parametrize("at", [1, 2])
 async def test_03_feed_raises_at_a_chunk(case: Case, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     fed = 0
-    original = StainlessMeter.feed
 
-    def feed(self: StainlessMeter, data: bytes) -> Any:
-        nonlocal fed
-        fed += 1
-        return boom() if fed == at else original(self, data)
+    def failing(own: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def feed(data: Any) -> Any:
+            nonlocal fed
+            fed += 1
+            return boom() if fed == at else own(data)
 
-    monkeypatch.setattr(StainlessMeter, "feed", feed)
+        return feed
+
+    metered(case, monkeypatch, "feed", failing)
     telemetry = await differential(case, case.reply())
     assert telemetry.record()["tokenomics.usage.source"] != "provider"
 
@@ -131,7 +158,7 @@ async def test_48_a_logging_handler_of_the_application_raises(
 
     handler = Strict()
     guard.log.addHandler(handler)
-    monkeypatch.setattr(StainlessMeter, "respond", fail)
+    metered(case, monkeypatch, "respond", lambda own: fail)
     try:
         await differential(case, case.reply())
     finally:

@@ -163,6 +163,9 @@ async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int)
         if after > len(case.pieces()):
             return
         telemetry = await differential(case, case.broken(after, error))
+        if after == 0 and case.has("headless"):
+            assert len(telemetry.records()) <= 1
+            continue
         if case.has("unread"):
             # Who holds an exception holds the stream that it broke.
             error.__traceback__ = None
@@ -246,6 +249,13 @@ def test_25_a_cancel_scope_ends_a_stream(case: Case, backend: str) -> None:
     assert seen == bare
 
 
+def detached(caplog: pytest.LogCaptureFixture) -> int:
+    """How often a context was left elsewhere, since this was last asked. A library does so by itself."""
+    seen = caplog.text.count("detach")
+    caplog.clear()
+    return seen
+
+
 @asynchronous
 async def test_30_closed_by_another_task(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
@@ -255,11 +265,11 @@ async def test_30_closed_by_another_task(case: Case, caplog: pytest.LogCaptureFi
         iterator = stream.__aiter__()
         first = await asyncio.create_task(value(iterator.__anext__()))
         await asyncio.create_task(close(stream))
-        return [dumped(first)]
+        return [dumped(first), detached(caplog)]
 
     telemetry = await differential(case, case.reply(), act=act)
     assert (await collected(telemetry))["tokenomics.usage.source"] == "stream_partial"
-    assert "detach" not in caplog.text
+    assert not detached(caplog)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.asynchronous and case.stream], ids=str)
@@ -268,11 +278,11 @@ async def test_30_34_read_and_closed_by_other_threads(case: Case, caplog: pytest
         stream = case.create(client)
         first = await asyncio.to_thread(lambda: dumped(next(iter(stream))))
         await asyncio.to_thread(stream.close)
-        return [first]
+        return [first, detached(caplog)]
 
     telemetry = await differential(case, case.reply(), act=act)
     assert (await collected(telemetry))["tokenomics.usage.source"] == "stream_partial"
-    assert "detach" not in caplog.text
+    assert not detached(caplog)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.asynchronous and case.stream], ids=str)

@@ -15,6 +15,7 @@ from tests.support import replies
 from tests.support.others import vendors_of_their_own
 from tests.support.vendor_azure import azure_row
 from tests.support.vendor_watsonx import watsonx_row
+from tests.support.vendor_xai import xai_row
 from tests.support.vendors_plain import known, replicate_row, voyage_row
 from tests.support.wire import SSE, Wire
 
@@ -33,7 +34,8 @@ class Kit:
     and an end of its own, and is no generator.
     `unread`: an asynchronous stream of it is not read past its `[DONE]`, and left to the garbage collector.
     `asyncio_only`: it runs on no other event loop. `asynchronous`, `plain`: it is tested only so.
-    `input_only`: nothing is generated.
+    `input_only`: nothing is generated. `zeros`: a count that is not told is zero.
+    `headless`: nothing comes before the first message of a stream, so that without one there is no answer.
     A `library` of the name `library+transport` is a library over another HTTP library than is usual.
     """
 
@@ -172,6 +174,7 @@ _ROWS = (
     replicate_row(Kit),
     watsonx_row(Kit),
     azure_row(Kit),
+    xai_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

@@ -1,4 +1,4 @@
-"""A wire that ends in this process and plays a script: below httpx and httpx2, requests, or aiohttp.
+"""A wire that ends in this process and plays a script: below httpx and httpx2, requests, aiohttp, or gRPC.
 
 A `Reply` is what the provider sends: its body is one piece or a list of parts. A part is a piece of bytes,
 an exception to raise there, or something to call there (awaited on an async wire), so that a test can
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support import wire_others
+from tests.support import wire_grpc, wire_others
 
 Part = bytes | BaseException | Callable[[], Any]
 JSON = {"content-type": "application/json"}
@@ -56,13 +56,17 @@ class Wire:
             self.requests.clear()
 
     def client(self, **kwargs: Any) -> Any:
-        """A synchronous HTTP client that ends here."""
+        """A synchronous HTTP client, or a channel of gRPC, that ends here."""
+        if self.http.__name__ == "grpc":
+            return wire_grpc.Channel(self._next, _begun)
         if self.http.__name__ == "requests":
             return wire_others.session(self._reply)
         return self.http.Client(transport=self.http.MockTransport(self._answer), **kwargs)
 
     def aclient(self, **kwargs: Any) -> Any:
-        """An asynchronous HTTP client that ends here."""
+        """An asynchronous HTTP client, or a channel of gRPC, that ends here."""
+        if self.http.__name__ == "grpc.aio":
+            return wire_grpc.AChannel(self._next, _abegun)
         if self.http.__name__ == "aiohttp":
             return wire_others.client_session(self._areply)
         return self.http.AsyncClient(transport=self.http.MockTransport(self._aanswer), **kwargs)
@@ -74,18 +78,10 @@ class Wire:
         return reply
 
     def _reply(self, request: Any) -> Reply:
-        reply = self._next(request)
-        if reply.before is not None:
-            reply.before()
-        return _raised(reply, request)
+        return _begun(self._next(request), request)
 
     async def _areply(self, request: Any) -> Reply:
-        reply = self._next(request)
-        if reply.before is not None:
-            waited = reply.before()
-            if inspect.isawaitable(waited):
-                await waited
-        return _raised(reply, request)
+        return await _abegun(self._next(request), request)
 
     def _answer(self, request: Any) -> Any:
         return self._respond(self._reply(request))
@@ -98,6 +94,20 @@ class Wire:
             return self.http.Response(reply.status, headers=dict(reply.headers), content=reply.body)
         stream = _stream_of(self.http)(reply.body)
         return self.http.Response(reply.status, headers=dict(reply.headers), stream=stream)
+
+
+def _begun(reply: Reply, request: Any) -> Reply:
+    if reply.before is not None:
+        reply.before()
+    return _raised(reply, request)
+
+
+async def _abegun(reply: Reply, request: Any) -> Reply:
+    if reply.before is not None:
+        waited = reply.before()
+        if inspect.isawaitable(waited):
+            await waited
+    return _raised(reply, request)
 
 
 def _raised(reply: Reply, request: Any) -> Reply:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from tests.support import wire_grpc
+
 ERRORS = {
     "requests": {
         "ConnectError": "ConnectionError",
@@ -29,7 +31,9 @@ Play = Callable[[Any], Any]
 
 
 def error(library: str, name: str, *told: Any, **options: Any) -> BaseException:
-    """An exception of an HTTP library, by the name that httpx has for it."""
+    """An exception of an HTTP library or of gRPC, by the name that httpx has for it."""
+    if library.startswith("grpc"):
+        return wire_grpc.error(library, name, *told)
     kind = getattr(importlib.import_module(library), ERRORS.get(library, {}).get(name, name))
     if library == "aiohttp":
         options.pop("request", None)

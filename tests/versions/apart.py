@@ -1,4 +1,4 @@
-"""The libraries that are not called as those of the fault matrix are: Amazon's, xAI's, Claude's agent's."""
+"""The libraries that are not called as those of the fault matrix are: Amazon's, Claude's agent's."""
 
 from __future__ import annotations
 
@@ -124,22 +124,6 @@ def _agent() -> None:
     assert len(records) == len(claude_cli.STEP), f"{len(records)} records"
 
 
-def _rpc(asynchronous: bool, stream: bool) -> Callable[[], None]:
-    def play() -> None:
-        from tests.support import rpc_calls, rpc_xai
-
-        act = rpc_calls.stream if stream else rpc_calls.sample
-        server = rpc_xai.Provider()
-        answer = rpc_xai.chunks() if stream else rpc_xai.completion()
-        try:
-            telemetry = asyncio.run(rpc_calls.differential(server, asynchronous, act, answer))
-            assert buckets_of(telemetry.record()) == rpc_xai.BUCKETS
-        finally:
-            server.close()
-
-    return play
-
-
 SHAPES: dict[str, list[tuple[str, Callable[[], None]]]] = {
     "botocore": [
         (
@@ -164,14 +148,6 @@ SHAPES: dict[str, list[tuple[str, Callable[[], None]]]] = {
     "aiobotocore": [
         ("converse", _awaited(_conversed, False)),
         ("converse stream", _awaited(_events, True)),
-    ],
-    "xai-sdk": [
-        (
-            f"{'async' if asynchronous else 'sync'} {'stream' if stream else 'plain'}",
-            _rpc(asynchronous, stream),
-        )
-        for asynchronous in (False, True)
-        for stream in (False, True)
     ],
     "claude-agent-sdk": [("query", _agent)],
 }

@@ -36,8 +36,7 @@ def test_every_library_is_under_test() -> None:
     # botocore's matrix is tests/faults/test_botocore.py, the agent's tests/frameworks/test_claude_agent.py,
     # LiteLLM's, whose answers and errors are of its own making, tests/faults/test_litellm.py
     tested = {kit.distribution for kit in KITS.values()}
-    # xAI's, whose answers are messages of gRPC, tests/faults/test_xai.py
-    apart = {"aiobotocore", "botocore", "claude-agent-sdk", "litellm", "xai-sdk"}
+    apart = {"aiobotocore", "botocore", "claude-agent-sdk", "litellm"}
     # Vertex's, which are too, and whose library has an environment of its own, tests/vertexai/test_faults.py
     apart.add("google-cloud-aiplatform")
     assert tested | apart == set(LIBRARIES)
