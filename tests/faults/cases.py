@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import pytest
@@ -22,7 +23,9 @@ from tests.support.wire import JSON, Part, Reply, Wire
 from tests.support.wire_others import error
 
 BUCKETS = {library: kit.buckets for library, kit in KITS.items()}
+MADE_UP = {kit.module: kit.made_up for kit in KITS.values() if kit.made_up}
 Transcript = list[Any]
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -180,18 +183,35 @@ def dumped(model: Any) -> Any:
     if not hasattr(model, "model_dump"):
         kind: Any = type(model)
         return kind.__name__, vars(model) if kind.__repr__ is object.__repr__ else repr(model)
+    made_up = MADE_UP.get(type(model).__module__.partition(".")[0])
+    if made_up:
+        model = model.model_copy(update=dict.fromkeys(made_up))
     return type(model).__name__, model.model_dump(warnings=False), model.model_fields_set, repr(model)
 
 
 def told(error: BaseException) -> Any:
-    """An exception as the application can tell it: classes, arguments, chain."""
-    chain: list[Any] = []
-    current: BaseException | None = error
+    """An exception as the application can tell it: classes, arguments, chain.
+
+    A traceback in a message is left out: where our frames stand it names them.
+    """
+    return [
+        (
+            type(one).__name__,
+            _TRACEBACK.sub("", str(one)),
+            one.__suppress_context__,
+            one.__cause__ is not None,
+        )
+        for one in chain(error)
+    ]
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """An exception, what it was raised from or under, and so on."""
+    found, current = [], cast("BaseException | None", error)
     while current is not None:
-        suppressed = current.__suppress_context__
-        chain.append((type(current).__name__, str(current), suppressed, current.__cause__ is not None))
+        found.append(current)
         current = current.__cause__ or current.__context__
-    return chain
+    return found
 
 
 async def differential(

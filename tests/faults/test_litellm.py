@@ -1,15 +1,9 @@
-"""LiteLLM: its own requests are recorded, once each, and what it sends through another library is that one's.
-
-Its answers have ids and times of its own making, and its errors are of its own kinds, so that it has no place
-in the matrix of the other libraries: what is below it is the HTTP seam, which that tests.
-"""
+"""LiteLLM beside Claude, by which it is in the fault matrix: other providers, libraries, transports."""
 
 from __future__ import annotations
 
 import importlib
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -17,11 +11,11 @@ from tests._required import require
 from tests.support import replies
 from tests.support.either import items, value
 from tests.support.libraries import KITS, PROMPT
-from tests.support.telemetry import Telemetry, buckets_of, instrumented
+from tests.support.telemetry import buckets_of, instrumented
+from tests.support.vendor_litellm import MODEL, handler_on, quiet
 from tests.support.wire import JSON, Reply, Wire
 
 from otel_tokenomics.adapters.litellm import LiteLLM
-from otel_tokenomics.wiring.raw_http import RawHTTPInstrumentor
 
 
 class Model(NamedTuple):
@@ -33,7 +27,6 @@ class Model(NamedTuple):
 
 
 MODELS = (
-    Model("anthropic/claude-sonnet-4-6", "anthropic", "anthropic"),
     Model("gemini/gemini-2.5-flash", "google-genai", "gcp.gemini"),
     Model("mistral/mistral-small-latest", "mistralai", "mistral_ai"),
     Model("groq/openai/gpt-oss-120b", "openai", "groq"),
@@ -42,7 +35,7 @@ MODELS = (
     Model("openrouter/openai/gpt-4o", "openai", "openrouter"),
     Model("ollama_chat/qwen3", "ollama", "ollama"),
 )
-CLAUDE = MODELS[0]
+CLAUDE = Model(MODEL, "litellm", "anthropic")
 MODES = [(asynchronous, stream) for asynchronous in (False, True) for stream in (False, True)]
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.provider)
 every_mode = pytest.mark.parametrize(("asynchronous", "stream"), MODES)
@@ -50,21 +43,16 @@ every_mode = pytest.mark.parametrize(("asynchronous", "stream"), MODES)
 
 @pytest.fixture(scope="module", autouse=True)
 def litellm() -> Any:
-    """The library, which would otherwise fetch its prices when it is imported, and tokenizers later."""
+    """The library, which is large."""
     require("litellm", "its own calls are not tested")
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     module: Any = importlib.import_module("litellm")
-    module.disable_hf_tokenizer_download = True
+    quiet(module)
     return module
 
 
-def handler_on(wire: Wire, asynchronous: bool) -> Any:
-    """LiteLLM's own handler, with its headers, on a wire."""
-    handlers: Any = importlib.import_module("litellm.llms.custom_httpx.http_handler")
-    headers = handlers.get_default_headers()
-    handler = handlers.AsyncHTTPHandler() if asynchronous else handlers.HTTPHandler()
-    handler.client = wire.aclient(headers=headers) if asynchronous else wire.client(headers=headers)
-    return handler
+def on(wire: Wire, asynchronous: bool) -> Any:
+    """LiteLLM's own handler, on a wire."""
+    return handler_on(wire.aclient() if asynchronous else wire.client())
 
 
 async def called(litellm: Any, model: str, asynchronous: bool, stream: bool, **more: Any) -> list[Any]:
@@ -91,7 +79,7 @@ async def test_a_request_of_its_own_is_one_record(
 ) -> None:
     async def ask() -> list[Any]:
         wire = Wire(reply_of(model.kit, stream), library="httpx")
-        client = handler_on(wire, asynchronous)
+        client = on(wire, asynchronous)
         given = await called(litellm, model.name, asynchronous, stream, client=client)
         assert wire.calls == 1
         return given
@@ -103,26 +91,6 @@ async def test_a_request_of_its_own_is_one_record(
     assert buckets_of(record) == KITS[model.kit].buckets
     assert record["gen_ai.provider.name"] == model.provider
     assert len(telemetry.spans()) == 1
-
-
-@contextmanager
-def raw_too(telemetry: Telemetry) -> Iterator[None]:
-    RawHTTPInstrumentor().instrument(**telemetry.providers)
-    try:
-        yield
-    finally:
-        RawHTTPInstrumentor().uninstrument()
-
-
-@every_mode
-async def test_raw_http_beside_it_counts_nothing_twice(
-    litellm: Any, asynchronous: bool, stream: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OTEL_TOKENOMICS_RAW_HTTP", "true")
-    wire = Wire(reply_of(CLAUDE.kit, stream), library="httpx")
-    with instrumented() as telemetry, raw_too(telemetry):
-        await called(litellm, CLAUDE.name, asynchronous, stream, client=handler_on(wire, asynchronous))
-        assert buckets_of(telemetry.record()) == KITS[CLAUDE.kit].buckets
 
 
 @every_mode
@@ -179,28 +147,11 @@ async def test_embeddings(litellm: Any, asynchronous: bool) -> None:
     wire = Wire(Reply(replies.dumps(billed), headers=JSON), library="httpx")
     method = litellm.aembedding if asynchronous else litellm.embedding
     with instrumented() as telemetry:
-        client = handler_on(wire, asynchronous)
+        client = on(wire, asynchronous)
         await value(method("cohere/embed-v4.0", input=["Dig"], api_key="none", client=client, max_retries=0))
         record = telemetry.record()
     assert record["gen_ai.operation.name"] == "embeddings"
     assert buckets_of(record) == {"input": 2}
-
-
-@every_mode
-async def test_a_refusal_is_no_record_and_the_same_error(
-    litellm: Any, asynchronous: bool, stream: bool
-) -> None:
-    async def ask() -> tuple[str, str]:
-        wire = Wire(Reply(b'{"error":{"message":"slow down"}}', 429), library="httpx")
-        with pytest.raises(litellm.RateLimitError) as refused:
-            client = handler_on(wire, asynchronous)
-            await called(litellm, CLAUDE.name, asynchronous, stream, client=client)
-        return type(refused.value).__name__, str(refused.value)
-
-    bare = await ask()
-    with instrumented() as telemetry:
-        assert await ask() == bare
-        assert telemetry.records() == []
 
 
 def test_what_it_calls_itself_may_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:

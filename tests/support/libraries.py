@@ -14,6 +14,7 @@ from typing import Any
 from tests.support import replies
 from tests.support.others import vendors_of_their_own
 from tests.support.vendor_azure import azure_row
+from tests.support.vendor_litellm import litellm_row
 from tests.support.vendor_watsonx import watsonx_row
 from tests.support.vendor_xai import xai_row
 from tests.support.vendors_plain import known, replicate_row, voyage_row
@@ -59,6 +60,8 @@ class Kit:
     """What every client of the library is made with."""
     make: Callable[[Any, Any, dict[str, Any]], Any] | None = None
     """Makes a client of a class, an HTTP client and options, where that is not Stainless's way."""
+    made_up: frozenset[str] = frozenset()
+    """Fields of its models that it makes up anew for each, such as ids and times."""
 
     @property
     def distribution(self) -> str:
@@ -175,6 +178,7 @@ _ROWS = (
     watsonx_row(Kit),
     azure_row(Kit),
     xai_row(Kit),
+    litellm_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""
