@@ -28,9 +28,6 @@ from tests.support.either import items, opened, value
 from tests.support.telemetry import buckets_of, instrumented
 from tests.support.wire import SSE, Reply, Wire
 
-FAST_RETRY = {"retry-after-ms": "1"}
-REFUSAL = replies.dumps({"error": {"message": "no", "type": "invalid_request_error", "code": None}})
-
 
 @all_cases
 async def test_00_a_good_call_is_one_record(case: Case) -> None:
@@ -45,7 +42,7 @@ async def test_00_a_good_call_is_one_record(case: Case) -> None:
 @all_cases
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 529])
 async def test_20_a_refusal_is_the_clients_own_error(case: Case, status: int) -> None:
-    telemetry = await differential(case, Reply(REFUSAL, status))
+    telemetry = await differential(case, case.refusal(status))
     assert telemetry.records() == []
     (span,) = telemetry.spans()
     assert (span.attributes or {})["error.type"]
@@ -88,8 +85,12 @@ async def test_20_the_transports_exception_object_is_the_cause(case: Case) -> No
 
 @having("retries")
 @pytest.mark.parametrize("status", [429, 500])
-async def test_21_a_retry_is_one_call_with_two_attempts(case: Case, status: int) -> None:
-    telemetry = await differential(case, Reply(REFUSAL, status, FAST_RETRY), case.reply(), max_retries=2)
+async def test_21_a_retry_is_one_call_with_two_attempts(
+    case: Case, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.kit.hasten(monkeypatch)
+    refused = case.refusal(status, retry_after_ms="1")
+    telemetry = await differential(case, refused, case.reply(), max_retries=2)
     record = telemetry.record()
     assert record["tokenomics.attempt.count"] == 2
     assert "tokenomics.attempt.possibly_billed" not in record
@@ -102,8 +103,7 @@ async def test_22_a_timeout_that_is_retried_may_be_billed_twice(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
-    for name in ("INITIAL_RETRY_DELAY", "MAX_RETRY_DELAY"):
-        monkeypatch.setattr(case.kit.base, name, 0.001)
+    case.kit.hasten(monkeypatch)
     lost = Reply(error=lambda request: case.error("ReadTimeout", "late", request=request))
     telemetry = await differential(case, lost, case.reply(), max_retries=1)
     record = telemetry.record()

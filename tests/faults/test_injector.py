@@ -183,17 +183,15 @@ async def asked_for(case: Case, client: Any) -> Transcript:
     return [dumped(chunk) async for chunk in items(stream)]
 
 
-FAST = {"retry-after-ms": "1"}
-REFUSED = Reply(b'{"error":{"message":"no"}}', 500)
 SCENARIOS: dict[str, Any] = {
     "answer": (lambda case: (case.reply(),), call, {}),
-    "error": (lambda case: (REFUSED,), call, {}),
+    "error": (lambda case: (case.refusal(500),), call, {}),
     "lost": (
         lambda case: (Reply(error=lambda request: case.error("ReadTimeout", "late", request=request)),),
         call,
         {},
     ),
-    "retry": (lambda case: (Reply(REFUSED.body, 500, FAST), case.reply()), call, {"max_retries": 1}),
+    "retry": (lambda case: (case.refusal(500, retry_after_ms="1"), case.reply()), call, {"max_retries": 1}),
     "no usage": (lambda case: (case.reply(None),), call, {}),
     "reset": (lambda case: (case.broken(3, case.error("ReadError", "reset")),), call, {}),
     "broken off": (lambda case: (case.reply(),), broken_off, {}),
@@ -271,6 +269,12 @@ class Stage:
 
         Of what is awaited, which runs through the same core, it is every second one.
         """
+        with pytest.MonkeyPatch.context() as patch:
+            if self.case.has("retries"):
+                self.case.kit.hasten(patch)
+            return self._injected(done, depth)
+
+    def _injected(self, done: set[Place] | None, depth: int | None) -> int:
         bare = self.run(Injector())
         assert bare[1] >= 1
         with instrumented(self.case.kit.distribution) as telemetry:

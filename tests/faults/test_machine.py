@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.faults.cases import CASES, Case, dumped, told
-from tests.support.either import close, opened, value
+from tests.support.either import close, iterator_of, opened, step, value
 from tests.support.telemetry import Telemetry, instrumented
 
 EXAMPLES, STEPS = 5, 8
@@ -81,6 +81,9 @@ class Streams(RuleBasedStateMachine):
                 seen.append(told(error))
         assert seen[0] == seen[1]
 
+    def _iterator(self, stream: Any) -> Any:
+        return getattr(stream, self.case.kit.iterator, stream)
+
     async def _shielded(self, act: Callable[[Any], Awaitable[Any]], stream: Any) -> Any:
         # What would end a task's loop is told, not raised through it.
         try:
@@ -109,20 +112,20 @@ class Streams(RuleBasedStateMachine):
     @there
     @rule()
     def block(self) -> None:
-        """Enter and leave its block, if it has one."""
+        """Enter and leave its block."""
         self._both(_block)
 
     @there
     @rule(kind=st.sampled_from([ValueError, KeyboardInterrupt, GeneratorExit]))
     def throw(self, kind: type[BaseException]) -> None:
         """Throw into the iterator that the client made, or the generator that it is."""
-        self._both(lambda stream: _throw(stream, kind))
+        self._both(lambda stream: _throw(self._iterator(stream), kind))
 
     @there
     @rule()
     def close_iterator(self) -> None:
         """Close the iterator alone."""
-        self._both(lambda stream: close(_iterator(stream)))
+        self._both(lambda stream: close(self._iterator(stream)))
 
     @there
     @rule()
@@ -166,8 +169,7 @@ class Streams(RuleBasedStateMachine):
 
 
 async def _next(stream: Any) -> Any:
-    step = stream.__anext__ if hasattr(stream, "__anext__") else stream.__next__
-    return dumped(await value(step()))
+    return dumped(await step(stream))
 
 
 async def _in_a_task(stream: Any) -> Any:
@@ -176,7 +178,7 @@ async def _in_a_task(stream: Any) -> Any:
 
 async def _elsewhere(stream: Any) -> Any:
     with ThreadPoolExecutor(1) as pool:
-        return dumped(pool.submit(next, stream, None).result(30))
+        return dumped(pool.submit(next, iterator_of(stream), None).result(30))
 
 
 async def _block(stream: Any) -> Any:
@@ -184,12 +186,7 @@ async def _block(stream: Any) -> Any:
         return type(stream).__name__
 
 
-def _iterator(stream: Any) -> Any:
-    return getattr(stream, "_iterator", stream)
-
-
-async def _throw(stream: Any, kind: type[BaseException]) -> Any:
-    iterator = _iterator(stream)
+async def _throw(iterator: Any, kind: type[BaseException]) -> Any:
     return await value((getattr(iterator, "athrow", None) or iterator.throw)(kind("thrown")))
 
 

@@ -238,7 +238,7 @@ async def test_40_a_usage_that_is_none(case: Case, usage: Any) -> None:
 )
 async def test_41_a_body_that_is_none(case: Case, text: bytes) -> None:
     reply = case.reply()
-    reply.body = [b"data: " + text + b"\n\n"] if case.stream else text
+    reply.body = [case.kit.event(text)] if case.stream else text
     telemetry = await differential(case, reply)
     assert len(telemetry.records()) <= 1
 
@@ -263,8 +263,5 @@ async def test_41_a_body_that_is_none(case: Case, text: bytes) -> None:
 )
 async def test_41_an_event_nobody_expects(case: Case, event: bytes) -> None:
     pieces = case.pieces()
-    name = b"event: never_heard_of\n" if case.library == "anthropic" else b""
-    reply = case.reply()
-    reply.body = [pieces[0], name + b"data: " + event + b"\n\n", *pieces[1:]]
-    telemetry = await differential(case, reply)
+    telemetry = await differential(case, case.streaming(pieces[0], case.kit.event(event), *pieces[1:]))
     assert len(telemetry.records()) == 1

@@ -23,9 +23,9 @@ from tests.faults.cases import (
     streamed,
     told,
 )
-from tests.support.either import close, items, value
+from tests.support.either import close, items, step, value
 from tests.support.telemetry import Telemetry, instrumented
-from tests.support.wire import SSE, Reply, Wire
+from tests.support.wire import Part, Reply, Wire
 
 asynchronous = pytest.mark.parametrize(
     "case", [case for case in CASES if case.asynchronous and case.stream], ids=str
@@ -91,19 +91,14 @@ async def _never(stream: Any) -> Any:
     return type(stream).__name__
 
 
-async def _step(stream: Any) -> Any:
-    step = stream.__anext__ if hasattr(stream, "__anext__") else stream.__next__
-    return dumped(await value(step()))
-
-
 async def _cycle(stream: Any) -> Any:
     knot: list[Any] = [stream]
     knot.append(knot)
-    return await _step(stream)
+    return dumped(await step(stream))
 
 
 async def _close_the_response(stream: Any) -> Any:
-    await _step(stream)
+    await step(stream)
     ends = stream.response.aclose if hasattr(stream, "__anext__") else stream.response.close
     return await value(ends())
 
@@ -210,12 +205,12 @@ async def test_24_cancelled_before_the_first_byte(case: Case) -> None:
 @asynchronous
 async def test_24_cancelled_in_the_middle(case: Case) -> None:
     arrived = asyncio.Event()
-    pieces = [*case.pieces()[:2], lambda: never(arrived), *case.pieces()[2:]]
+    pieces: list[Part] = [*case.pieces()[:2], lambda: never(arrived), *case.pieces()[2:]]
 
     async def act(case: Case, client: Any) -> Transcript:
         return await cancelled_at(arrived, case, client)
 
-    telemetry = await differential(case, Reply(pieces, headers=SSE), act=act)
+    telemetry = await differential(case, case.streaming(*pieces), act=act)
     record = await collected(telemetry)
     assert record["tokenomics.usage.source"] == "stream_partial"
 
@@ -236,7 +231,7 @@ def test_25_a_cancel_scope_ends_a_stream(case: Case, backend: str) -> None:
         return [*seen, scope.cancelled_caught]
 
     def script() -> Wire:
-        return case.wire(Reply([*case.pieces()[:2], waits], headers=SSE))
+        return case.wire(case.streaming(*case.pieces()[:2], waits))
 
     async def waits() -> None:
         scopes[-1].cancel()
@@ -316,7 +311,7 @@ def test_34_two_threads_read_one_stream(case: Case) -> None:
 async def test_35_throw_and_send_go_through_the_iterator(case: Case) -> None:
     async def act(case: Case, client: Any) -> Transcript:
         stream = await value(case.create(client))
-        iterator = stream._iterator
+        iterator = getattr(stream, case.kit.iterator)
         first = await value(iterator.__anext__() if case.asynchronous else next(iterator))
         seen: Transcript = [dumped(first)]
         mine = LookupError("mine")

@@ -33,27 +33,24 @@ def _session() -> Any:
 
 async def client(wire: Wire, attempts: int = 1, **options: Any) -> Any:
     """A client of Bedrock's runtime on a wire. It retries nothing unless told to."""
-    over_httpx = wire.http.__name__ != "aiohttp"
+    return await client_on(wire.aclient(), attempts, **options)
+
+
+async def client_on(http: Any, attempts: int = 1, **options: Any) -> Any:
+    """The same on a client of aiohttp or httpx."""
+    over_httpx = hasattr(http, "build_request")
     kind: dict[str, Any] = {}
     if over_httpx:
         kind["http_session_cls"] = importlib.import_module("aiobotocore.httpxsession").HttpxSession
     config = AioConfig(retries={"total_max_attempts": attempts, "mode": "standard"}, **kind)
-    asked = {
-        "service_name": "bedrock-runtime",
-        "region_name": "us-east-1",
-        "aws_access_key_id": "none",
-        "aws_secret_access_key": "none",
-        "config": config,
-        **options,
-    }
+    # Nothing is connected to: without certificates to read there is nothing to wait for, either.
+    asked = {**aws.PLACE, "config": config, "verify": False, **options}
     made = await _session().create_client(**asked).__aenter__()
-    http = made._endpoint.http_session
-    if over_httpx:
-        http._session = wire.aclient()
-    elif hasattr(http, "_sessions"):
-        http._sessions = {None: wire.aclient()}
+    session = made._endpoint.http_session
+    if hasattr(session, "_sessions"):
+        session._sessions = {None: http}
     else:
-        http._session = wire.aclient()
+        session._session = http
     return made
 
 

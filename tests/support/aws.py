@@ -1,115 +1,53 @@
-"""A botocore client whose HTTP session ends in this process, and the frames of Amazon's event streams."""
+"""Botocore clients whose HTTP session ends in this process, and the frames of Amazon's event streams."""
 
 from __future__ import annotations
 
 import base64
-import io
+import importlib
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-import botocore.awsrequest  # type: ignore[import-untyped]
-import botocore.session  # type: ignore[import-untyped]
-import urllib3
-from botocore.config import Config  # type: ignore[import-untyped]
-from tests.support.wire import Reply
+from tests.support.wire import Reply, Wire
+from tests.support.wire_aws import Ending
 
 EVENTS = {"content-type": "application/vnd.amazon.eventstream"}
+PLACE = {
+    "service_name": "bedrock-runtime",
+    "region_name": "us-east-1",
+    "aws_access_key_id": "none",
+    "aws_secret_access_key": "none",
+}
+"""What every client is made with."""
 
 
-class Session:
-    """Stands where botocore's own HTTP session does. Plays replies in order, the last one for ever."""
+class Session(Wire):
+    """A wire of botocore."""
 
     def __init__(self, *script: Reply) -> None:
-        self.script = list(script)
-        self.requests: list[Any] = []
-
-    @property
-    def calls(self) -> int:
-        """How many requests arrived, retries included."""
-        return len(self.requests)
-
-    def play(self, *script: Reply) -> None:
-        """Replace the script, and forget what was sent."""
-        self.script = list(script)
-        self.requests.clear()
-
-    def send(self, request: Any) -> Any:
-        """Botocore's one way to send: the answer is a urllib3 response, read or to be read."""
-        reply = self.script[min(len(self.requests), len(self.script) - 1)]
-        self.requests.append(request)
-        if reply.error is not None:
-            raise reply.error(request)
-        headers = urllib3.HTTPHeaderDict(dict(reply.headers))
-        parts = [reply.body] if isinstance(reply.body, bytes) else reply.body
-        raw = urllib3.HTTPResponse(
-            _Parts(parts),
-            headers,
-            reply.status,
-            preload_content=False,
-            decode_content=False,
-            enforce_content_length=False,
-        )
-        response = botocore.awsrequest.AWSResponse(request.url, reply.status, raw.headers, raw)
-        if not request.stream_output:
-            _ = response.content
-        return response
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class _Parts(io.RawIOBase):
-    """A body in parts: no read gives more than one of them, and an exception is raised where it stands."""
-
-    def __init__(self, parts: Iterable[Any]) -> None:
-        self._parts = iter(parts)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """What is left of a part, at most `size` bytes of it; all parts without a size."""
-        if size is None or size < 0:
-            return self._rest + b"".join(self._all())
-        if not self._rest:
-            self._rest = next(self._all(), b"")
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
-
-    def _all(self) -> Iterator[bytes]:
-        for part in self._parts:
-            if isinstance(part, BaseException):
-                raise part
-            played = part if isinstance(part, bytes) else part()
-            if played:
-                yield played
+        super().__init__(*script, library="botocore")
 
 
 @lru_cache(maxsize=1)
 def _session() -> Any:
     """One for all clients: it reads the services' models once."""
-    return botocore.session.Session()
+    return importlib.import_module("botocore.session").Session()
 
 
-def client(session: Session, attempts: int = 1, mode: Any = "standard", **options: Any) -> Any:
-    """A client of Bedrock's runtime on a session. It retries nothing unless told to."""
-    config = Config(retries={"total_max_attempts": attempts, "mode": mode})
-    made = _session().create_client(
-        **{
-            "service_name": "bedrock-runtime",
-            "region_name": "us-east-1",
-            "aws_access_key_id": "none",
-            "aws_secret_access_key": "none",
-            "config": config,
-            **options,
-        }
-    )
-    made._endpoint.http_session = session
+def client(session: Wire, attempts: int = 1, mode: Any = "standard", **options: Any) -> Any:
+    """A client of Bedrock's runtime on a wire. It retries nothing unless told to."""
+    return client_on(session.client(), attempts, mode, **options)
+
+
+def client_on(http: Ending, attempts: int = 1, mode: Any = "standard", **options: Any) -> Any:
+    """The same on what stands where botocore's HTTP session does."""
+    config: Any = importlib.import_module("botocore.config").Config
+    retries = {"total_max_attempts": attempts, "mode": mode}
+    made = _session().create_client(**{**PLACE, "config": config(retries=retries), **options})
+    made._endpoint.http_session = http
     return made
 
 

@@ -25,15 +25,33 @@ async def items(stream: Any, asynchronous: bool | None = None) -> AsyncIterator[
 
 @asynccontextmanager
 async def opened(manager: Any) -> AsyncIterator[Any]:
-    """The block of a context manager of either kind."""
+    """The block of a context manager of either kind, or of what is only closed."""
     if hasattr(manager, "__aenter__"):
         async with manager as entered:
             yield entered
-    else:
+    elif hasattr(manager, "__enter__"):
         with manager as entered:
             yield entered
+    else:
+        try:
+            yield manager
+        finally:
+            await close(manager)
 
 
 async def close(stream: Any) -> Any:
     """Close a stream, or the iterator of one, of either kind."""
     return await value((getattr(stream, "aclose", None) or stream.close)())
+
+
+async def step(stream: Any) -> Any:
+    """The next item of a stream, by its own step if it has one."""
+    if hasattr(stream, "__anext__"):
+        found = stream.__anext__()
+        return await (anext(found) if inspect.isasyncgen(found) else found)
+    return next(iterator_of(stream))
+
+
+def iterator_of(stream: Any) -> Any:
+    """A stream that waits, as what `next` takes."""
+    return stream if hasattr(stream, "__next__") else iter(stream)

@@ -13,12 +13,13 @@ from typing import Any
 
 from tests.support import replies
 from tests.support.others import vendors_of_their_own
+from tests.support.vendor_aws import aws_rows
 from tests.support.vendor_azure import azure_row
 from tests.support.vendor_litellm import litellm_row
 from tests.support.vendor_watsonx import watsonx_row
 from tests.support.vendor_xai import xai_row
 from tests.support.vendors_plain import known, replicate_row, voyage_row
-from tests.support.wire import SSE, Wire
+from tests.support.wire import JSON, SSE, Wire
 
 PROMPT = [{"role": "user", "content": "When do I dig?"}]
 STAINLESS = frozenset({"raw", "lazy", "extras", "post", "iterator", "response", "retries", "eager", "closes"})
@@ -33,8 +34,10 @@ class Kit:
     `parse`, `helper`: a method of that name, and `stream`. `retries`: it counts its own.
     `eager`: a stream is asked for when the method is called, not when it is read. `closes`: it has a block
     and an end of its own, and is no generator.
-    `unread`: an asynchronous stream of it is not read past its `[DONE]`, and left to the garbage collector.
-    `asyncio_only`: it runs on no other event loop. `asynchronous`, `plain`: it is tested only so.
+    `unread`: a stream of it may be left unread at its end, or at what is not understood, to the garbage
+    collector. `iterator`: a stream of it holds the generator that it reads.
+    `asyncio_only`: it runs on no other event loop. `synchronous`, `asynchronous`, `plain`: it is tested
+    only so.
     `input_only`: nothing is generated. `zeros`: a count that is not told is zero.
     `headless`: nothing comes before the first message of a stream, so that without one there is no answer.
     A `library` of the name `library+transport` is a library over another HTTP library than is usual.
@@ -62,6 +65,16 @@ class Kit:
     """Makes a client of a class, an HTTP client and options, where that is not Stainless's way."""
     made_up: frozenset[str] = frozenset()
     """Fields of its models that it makes up anew for each, such as ids and times."""
+    stream_of: Callable[[Any], Any] | None = None
+    """The stream in what a streamed call answers, if that is more than the stream."""
+    iterator: str = "_iterator"
+    """What a stream calls the generator that it reads."""
+    event: Callable[[bytes], bytes] = lambda payload: b"data: " + payload + b"\n\n"
+    """One event of a stream, of a kind that nobody knows, with what it holds as JSON."""
+    refusing: Callable[[int], Mapping[str, str]] = lambda status: JSON
+    """The headers of a refusal with a status."""
+    pauses: Mapping[str, Any] = field(default_factory=dict)
+    """What makes its pauses between attempts short: names, and what stands there instead."""
 
     @property
     def distribution(self) -> str:
@@ -77,9 +90,21 @@ class Kit:
         return self.method if isinstance(self.method, str) else self.method[2 * asynchronous + stream]
 
     @property
-    def base(self) -> Any:
-        """The module of a Stainless client's two base classes."""
-        return importlib.import_module(f"{self.module}._base_client")
+    def modes(self) -> list[tuple[bool, bool]]:
+        """The ways to call it that are tested: asynchronous or not, streamed or not."""
+        return [
+            (asynchronous, stream)
+            for asynchronous in (False, True)
+            for stream in (False, True)
+            if ("synchronous" if asynchronous else "asynchronous") not in self.features
+            if not (stream and "plain" in self.features)
+        ]
+
+    def hasten(self, patch: Any) -> None:
+        """Make the pauses between attempts short."""
+        delays = (f"{self.module}._base_client.{name}" for name in ("INITIAL_RETRY_DELAY", "MAX_RETRY_DELAY"))
+        for name, given in (self.pauses or dict.fromkeys(delays, 0.001)).items():
+            patch.setattr(name, given)
 
     def client(self, wire: Wire, asynchronous: bool, options: Mapping[str, Any]) -> Any:
         """A client on a wire. It retries nothing unless told to."""
@@ -150,6 +175,7 @@ _ROWS = (
         buckets=replies.ANTHROPIC_BUCKETS,
         zero={"input_tokens": 0, "output_tokens": 0},
         features=STAINLESS | {"parse", "helper", "known_input", "metadata"},
+        event=lambda payload: b"event: never_heard_of\ndata: " + payload + b"\n\n",
         http="httpx2",
     ),
     _openai_like(
@@ -179,6 +205,7 @@ _ROWS = (
     azure_row(Kit),
     xai_row(Kit),
     litellm_row(Kit),
+    *aws_rows(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

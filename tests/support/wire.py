@@ -1,4 +1,4 @@
-"""A wire that ends in this process and plays a script: below httpx and httpx2, requests, aiohttp, or gRPC.
+"""A wire that ends here and plays a script: below httpx and httpx2, requests, aiohttp, botocore, or gRPC.
 
 A `Reply` is what the provider sends: its body is one piece or a list of parts. A part is a piece of bytes,
 an exception to raise there, or something to call there (awaited on an async wire), so that a test can
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support import wire_grpc, wire_others
+from tests.support import wire_aws, wire_grpc, wire_others
 
 Part = bytes | BaseException | Callable[[], Any]
 JSON = {"content-type": "application/json"}
@@ -61,6 +61,8 @@ class Wire:
             return wire_grpc.Channel(self._next, _begun)
         if self.http.__name__ == "requests":
             return wire_others.session(self._reply)
+        if self.http.__name__ == "botocore":
+            return wire_aws.Ending(self._reply)
         return self.http.Client(transport=self.http.MockTransport(self._answer), **kwargs)
 
     def aclient(self, **kwargs: Any) -> Any:

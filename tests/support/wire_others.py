@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from tests.support import wire_grpc
+from tests.support import wire_aws, wire_grpc
 
 ERRORS = {
     "requests": {
@@ -32,6 +32,8 @@ Play = Callable[[Any], Any]
 
 def error(library: str, name: str, *told: Any, **options: Any) -> BaseException:
     """An exception of an HTTP library or of gRPC, by the name that httpx has for it."""
+    if library == "botocore":
+        return wire_aws.error(name, *told, **options)
     if library.startswith("grpc"):
         return wire_grpc.error(library, name, *told)
     kind = getattr(importlib.import_module(library), ERRORS.get(library, {}).get(name, name))

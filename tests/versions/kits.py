@@ -24,17 +24,6 @@ class Absent(Exception):
     """This version has no such call."""
 
 
-def modes(kit: Kit) -> list[Mode]:
-    """Synchronous or not, streamed or not: what there is to call."""
-    return [
-        (asynchronous, stream)
-        for asynchronous in (False, True)
-        for stream in (False, True)
-        if asynchronous or "asynchronous" not in kit.features
-        if not (stream and "plain" in kit.features)
-    ]
-
-
 def http_of(kit: Kit, asynchronous: bool) -> str:
     """The HTTP library that this version is built on: that of the newest, or one before it, that is there."""
     wanted = kit.http_of(asynchronous)
@@ -79,6 +68,8 @@ async def called(kit: Kit, asynchronous: bool, stream: bool) -> list[str]:
     wire = wire_of(kit, asynchronous, stream)
     client = client_on(kit, wire, asynchronous)
     answer = await value(method(client, kit.path(asynchronous, stream))(**kit.arguments(stream)))
+    if stream and kit.stream_of is not None:
+        answer = kit.stream_of(answer)
     given = [item async for item in items(answer, asynchronous)] if stream else [answer]
     assert wire.calls == 1, f"{wire.calls} requests"
     return [type(one).__name__ for one in given]
@@ -108,5 +99,5 @@ def shapes(library: str) -> list[tuple[str, Callable[[], None]]]:
         )
         for kit in KITS.values()
         if kit.distribution == library
-        for mode in modes(kit)
+        for mode in kit.modes
     ]

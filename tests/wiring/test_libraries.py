@@ -33,9 +33,9 @@ def test_the_entry_points_are_the_rows() -> None:
 
 
 def test_every_library_is_under_test() -> None:
-    # botocore's matrix is tests/faults/test_botocore.py, the agent's tests/frameworks/test_claude_agent.py
+    # the agent's matrix is tests/frameworks/test_claude_agent.py
     tested = {kit.distribution for kit in KITS.values()}
-    apart = {"aiobotocore", "botocore", "claude-agent-sdk"}
+    apart = {"claude-agent-sdk"}
     # Vertex's, which are too, and whose library has an environment of its own, tests/vertexai/test_faults.py
     apart.add("google-cloud-aiplatform")
     assert tested | apart == set(LIBRARIES)

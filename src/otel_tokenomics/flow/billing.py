@@ -29,6 +29,8 @@ _LOST_ANSWERS = frozenset(
 )
 _BROKEN = frozenset({"ClientOSError", "ClientConnectionResetError"})
 """What aiohttp raises of a connection that it had, and what is above it may say that there was none."""
+_READERS = frozenset({"botocore.parsers", "aiobotocore.parsers"})
+"""Whatever these raise of an answer that they do not understand, the answer was there."""
 _LOST_STATUSES = frozenset({"DEADLINE_EXCEEDED", "CANCELLED"})
 """Of gRPC, which has one class of errors for all of them."""
 
@@ -109,7 +111,19 @@ def possibly_billed(error: BaseException | None) -> bool:
     names = {type(error).__name__, type(error.__cause__).__name__, type(error.__context__).__name__}
     if names & _NEVER_SENT:
         return not names.isdisjoint(_BROKEN)
-    return bool(names & _LOST_ANSWERS) or "APITimeoutError" in names or _status(error) in _LOST_STATUSES
+    if names & _LOST_ANSWERS or "APITimeoutError" in names or _status(error) in _LOST_STATUSES:
+        return True
+    return _not_understood(error)
+
+
+def _not_understood(error: Exception) -> bool:
+    """Whether an answer came that the client library failed to read, by where the error was raised."""
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__") in _READERS:
+            return True
+        step = step.tb_next
+    return False
 
 
 def _status(error: Any) -> str | None:
