@@ -7,6 +7,7 @@ usage, cumulative, so that the last holds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,8 @@ from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING
 
 _STREAM = "stream_generate_content"
+_MOST_KEPT = 256 << 10
+_COUNTS = ("prompt_token_count", "candidates_token_count")
 _FLATTENED = ("model", "contents")
 """The fields of a request that may be given as arguments of their own."""
 
@@ -80,13 +83,15 @@ class VertexMeter:
     veils = False
     keeps = False
 
-    __slots__ = ("_asked", "_grounds", "_last", "_used")
+    __slots__ = ("_asked", "_grounds", "_kept", "_last", "_size", "_used")
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
         self._last: Any = None
         self._used: Any = None
         self._grounds: list[dict[str, Any]] = []
+        self._kept: list[str] = []
+        self._size = 0
 
     def prepare(self) -> Asked:
         """The request as it is."""
@@ -95,13 +100,11 @@ class VertexMeter:
     def request_body(self) -> Mapping[str, Any]:
         """The request as an object of JSON."""
         given = self._asked.request
-        told = given if isinstance(given, dict) else {} if given is None else object_of(given, json=True)
+        told = given if isinstance(given, dict) else {} if given is None else object_of(given)
         flat = {name: self._asked.options[name] for name in _FLATTENED if self._asked.options.get(name)}
         contents = flat.get("contents")
         if isinstance(contents, list | tuple):
-            flat["contents"] = [
-                one if isinstance(one, dict) else object_of(one, json=True) for one in contents
-            ]
+            flat["contents"] = [one if isinstance(one, dict) else object_of(one) for one in contents]
         return {**told, **flat}
 
     def capped(self, request: Asked, tokens: int) -> Asked:
@@ -125,12 +128,18 @@ class VertexMeter:
 
     def feed(self, data: Any) -> None:
         """Take note of a message of a stream."""
-        self._last = data
-        if "usage_metadata" in data:
-            self._used = data
-        for candidate in data.candidates:
-            if "grounding_metadata" in candidate:
-                self._grounds.append({"grounding_metadata": object_of(candidate.grounding_metadata)})
+        self._last = told = type(data).pb(data)
+        if told.HasField("usage_metadata"):
+            self._used = told
+        for candidate in told.candidates:
+            if candidate.HasField("grounding_metadata"):
+                self._grounds.append(
+                    {"grounding_metadata": _plain(candidate.grounding_metadata, camel=False)}
+                )
+            for part in candidate.content.parts:
+                if part.text and self._size < _MOST_KEPT:
+                    self._kept.append(part.text)
+                    self._size += len(part.text)
 
     @property
     def complete(self) -> bool:
@@ -144,43 +153,56 @@ class VertexMeter:
         body: dict[str, Any] = {"candidates": self._grounds}
         for name in ("model_version", "response_id"):
             body[name] = getattr(self._last, name, None)
+        ended = _ended(self._last)
         if self._used is not None:
-            body["usage_metadata"] = object_of(self._used.usage_metadata)
+            # A count of zero is not in a message; in the last it is what is not there.
+            body["usage_metadata"] = {
+                **(dict.fromkeys(_COUNTS, 0) if ended else {}),
+                **_plain(self._used.usage_metadata, camel=False),
+            }
         reading = read_google(body)
         reading.response_id = clean(body["response_id"])
-        if reading.usage is not MISSING and not _ended(self._last):
+        if reading.usage is not MISSING and not ended:
             reading.usage.source = "stream_partial"
         return reading
 
     def draft(self) -> Draft | None:
-        """Nothing is estimated: the first message of a stream has usage already."""
-        return None
+        """What is left to count: a stream that was left before its usage, or an answer without any."""
+        if self.complete:
+            return None
+        sent = json.dumps(self.request_body()).encode()
+        return Draft(
+            self.reading().usage,
+            sent,
+            self._kept,
+            lambda: self._last is not None and _ended(self._last),
+        )
 
 
-def object_of(message: Any, json: bool = False) -> dict[str, Any]:
-    """What is set in a message of proto-plus's; with `json` under the names that its JSON has."""
-    told: dict[str, Any] = _plain(type(message).pb(message), json)
+def object_of(message: Any) -> dict[str, Any]:
+    """What is set in a message of proto-plus's, under the names that its JSON has."""
+    told: dict[str, Any] = _plain(type(message).pb(message), camel=True)
     return told
 
 
-def _plain(held: Any, json: bool) -> Any:
+def _plain(held: Any, camel: bool) -> Any:
     """A message of protobuf's as an object; what is no text, number or message is left out."""
     if hasattr(held, "ListFields"):
         fields = held.ListFields()
         return {
-            field.json_name if json else field.name: _value(field, value, json) for field, value in fields
+            field.json_name if camel else field.name: _value(field, value, camel) for field, value in fields
         }
     if isinstance(held, Mapping):
-        return {str(key): _plain(value, json) for key, value in held.items()}
+        return {str(key): _plain(value, camel) for key, value in held.items()}
     if isinstance(held, str | int | float):
         return held
-    return None if isinstance(held, bytes) else [_plain(value, json) for value in held]
+    return None if isinstance(held, bytes) else [_plain(value, camel) for value in held]
 
 
-def _value(field: Any, value: Any, json: bool) -> Any:
+def _value(field: Any, value: Any, camel: bool) -> Any:
     """The value of a field; one of an enumeration by its name, which tells a modality or a tier."""
     known = {} if field.enum_type is None else field.enum_type.values_by_number
-    return known[value].name if isinstance(value, int) and value in known else _plain(value, json)
+    return known[value].name if isinstance(value, int) and value in known else _plain(value, camel)
 
 
 def _with_cap(body: dict[str, Any], tokens: int) -> dict[str, Any]:
@@ -194,5 +216,6 @@ def _with_cap(body: dict[str, Any], tokens: int) -> dict[str, Any]:
 
 def _ended(message: Any) -> bool:
     """Whether the model finished, or would not begin."""
-    blocked = "prompt_feedback" in message
-    return blocked or any(bool(candidate.finish_reason) for candidate in message.candidates)
+    return message.HasField("prompt_feedback") or any(
+        candidate.finish_reason for candidate in message.candidates
+    )

@@ -111,7 +111,8 @@ def possibly_billed(error: BaseException | None) -> bool:
     names = {type(error).__name__, type(error.__cause__).__name__, type(error.__context__).__name__}
     if names & _NEVER_SENT:
         return not names.isdisjoint(_BROKEN)
-    if names & _LOST_ANSWERS or "APITimeoutError" in names or _status(error) in _LOST_STATUSES:
+    statuses = {_status(error), _status(error.__cause__)}
+    if names & _LOST_ANSWERS or "APITimeoutError" in names or statuses & _LOST_STATUSES:
         return True
     return _not_understood(error)
 
@@ -127,7 +128,7 @@ def _not_understood(error: Exception) -> bool:
 
 
 def _status(error: Any) -> str | None:
-    """The name of the status of an error of gRPC's own."""
+    """The name of the status of an error of gRPC's own, which another's may be made of."""
     if not type(error).__module__.startswith("grpc."):
         return None
     return getattr(error.code(), "name", None)

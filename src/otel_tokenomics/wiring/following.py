@@ -78,8 +78,12 @@ def followed(source: Iterator[Any], call: Call, hear: Callable[[Any], None]) -> 
 async def afollowed(
     source: AsyncIterator[Any], call: Call, hear: Callable[[Any], None]
 ) -> AsyncGenerator[Any]:
-    """`followed`, awaiting."""
+    """`followed`, awaiting. A generator that awaits is closed by nobody but who reads it."""
     with _Passing(call, hear) as tell:
-        async for each in source:
-            tell(each)
-            yield each
+        try:
+            async for each in source:
+                tell(each)
+                yield each
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()

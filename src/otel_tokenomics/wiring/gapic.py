@@ -86,16 +86,6 @@ class Seam(stainless.Seam):
         return Call(desk, desk.admit(facts), adapter.meter(client, asked, facts), asked, client)
 
 
-def _sent(bound: Callable[..., Any], call: Call, _: None, asked: Asked) -> Any:
-    try:
-        response = bound(asked.request, **asked.options)
-    except Exception as refusal:
-        _hear_refusal(call, refusal)
-        raise
-    _hear_answer(call, response)
-    return response
-
-
 class _Inside:
     """Stands for a call in what is sent for it: gRPC keeps that context for as long as a server sends."""
 
@@ -106,17 +96,38 @@ class _Inside:
 _INSIDE: Any = _Inside()
 
 
-async def _asent(bound: Callable[..., Any], call: Call, _: None, asked: Asked) -> Any:
-    token = CURRENT.set(_INSIDE)
+class _Sending:
+    """While a call is sent its place is held."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = CURRENT.set(_INSIDE)
+
+    def __exit__(self, *error: object) -> None:
+        # A coroutine that somebody else closes ends in another context.
+        with suppress(ValueError):
+            CURRENT.reset(self._token)
+
+
+def _sent(bound: Callable[..., Any], call: Call, _: None, asked: Asked) -> Any:
     try:
-        response = await bound(asked.request, **asked.options)
+        with _Sending():
+            response = bound(asked.request, **asked.options)
     except Exception as refusal:
         _hear_refusal(call, refusal)
         raise
-    finally:
-        # A coroutine that somebody else closes ends in another context.
-        with suppress(ValueError):
-            CURRENT.reset(token)
+    _hear_answer(call, response)
+    return response
+
+
+async def _asent(bound: Callable[..., Any], call: Call, _: None, asked: Asked) -> Any:
+    try:
+        with _Sending():
+            response = await bound(asked.request, **asked.options)
+    except Exception as refusal:
+        _hear_refusal(call, refusal)
+        raise
     _hear_answer(call, response)
     return response
 
