@@ -82,7 +82,7 @@ class Streams(RuleBasedStateMachine):
         assert seen[0] == seen[1]
 
     def _iterator(self, stream: Any) -> Any:
-        return getattr(stream, self.case.kit.iterator, stream)
+        return iterator_of(getattr(stream, self.case.kit.iterator, stream))
 
     async def _shielded(self, act: Callable[[Any], Awaitable[Any]], stream: Any) -> Any:
         # What would end a task's loop is told, not raised through it.

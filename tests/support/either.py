@@ -40,18 +40,22 @@ async def opened(manager: Any) -> AsyncIterator[Any]:
 
 
 async def close(stream: Any) -> Any:
-    """Close a stream, or the iterator of one, of either kind."""
-    return await value((getattr(stream, "aclose", None) or stream.close)())
+    """Close a stream, or the iterator of one, of either kind; one of gRPC's is cancelled."""
+    ways = (getattr(stream, name, None) for name in ("aclose", "close", "cancel"))
+    return await value(next(filter(None, ways))())
 
 
 async def step(stream: Any) -> Any:
     """The next item of a stream, by its own step if it has one."""
+    stream = iterator_of(stream)
     if hasattr(stream, "__anext__"):
         found = stream.__anext__()
         return await (anext(found) if inspect.isasyncgen(found) else found)
-    return next(iterator_of(stream))
+    return next(stream)
 
 
 def iterator_of(stream: Any) -> Any:
-    """A stream that waits, as what `next` takes."""
-    return stream if hasattr(stream, "__next__") else iter(stream)
+    """A stream of either kind, as what has a step."""
+    if hasattr(stream, "__next__") or hasattr(stream, "__anext__"):
+        return stream
+    return aiter(stream) if hasattr(stream, "__aiter__") else iter(stream)

@@ -16,6 +16,7 @@ from tests.support.others import vendors_of_their_own
 from tests.support.vendor_aws import aws_rows
 from tests.support.vendor_azure import azure_row
 from tests.support.vendor_litellm import litellm_row
+from tests.support.vendor_vertex import vertex_row
 from tests.support.vendor_watsonx import watsonx_row
 from tests.support.vendor_xai import xai_row
 from tests.support.vendors_plain import known, replicate_row, voyage_row
@@ -40,6 +41,8 @@ class Kit:
     only so.
     `input_only`: nothing is generated. `zeros`: a count that is not told is zero.
     `headless`: nothing comes before the first message of a stream, so that without one there is no answer.
+    `wraps`: it is seen above its transport, whose errors it makes into errors of its own.
+    `elsewhere`: it is tested in an environment of its own, for it is large.
     A `library` of the name `library+transport` is a library over another HTTP library than is usual.
     """
 
@@ -206,6 +209,7 @@ _ROWS = (
     xai_row(Kit),
     litellm_row(Kit),
     *aws_rows(Kit),
+    vertex_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

@@ -184,8 +184,12 @@ class _Streaming(Method, grpc.UnaryStreamMultiCallable):  # type: ignore[misc]
         return _Call(_Exchange(self, request))
 
 
+def _uncalled(*args: Any, **kwargs: Any) -> None:
+    """A method that nothing here calls."""
+
+
 class Channel(grpc.Channel):  # type: ignore[misc]
-    """A channel on which `next_` answers. For a client that sends streams it has no methods."""
+    """A channel on which `next_` answers. What sends a stream is never called."""
 
     def __init__(self, next_: Next, begin: Begin) -> None:
         self._played = next_, begin
@@ -196,8 +200,8 @@ class Channel(grpc.Channel):  # type: ignore[misc]
     def unary_stream(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return _Streaming(*self._played, name, *args, **kwargs)
 
-    def stream_unary(self, *args: Any, **kwargs: Any) -> None:
-        return None
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        return _uncalled
 
     stream_stream = subscribe = unsubscribe = close = stream_unary
 
@@ -214,12 +218,18 @@ class _ACall:
     def __init__(self, exchange: _Exchange) -> None:
         self._exchange = exchange
         self._cancelled = self._done = False
+        self._parts: list[Any] | None = None
         self._messages = self._read()
+
+    async def _begin(self) -> list[Any]:
+        if self._parts is None:
+            await self._exchange.begin()
+            self._parts = self._exchange.parts
+        return self._parts
 
     async def _read(self) -> AsyncIterator[Any]:
         try:
-            await self._exchange.begin()
-            for part in self._exchange.parts:
+            for part in await self._begin():
                 if self._cancelled:
                     raise asyncio.CancelledError
                 if isinstance(part, BaseException):
@@ -259,7 +269,10 @@ class _ACall:
         return ""
 
     async def wait_for_connection(self) -> None:
-        """It is there."""
+        """It is there with the first message, or fails."""
+        parts = await self._begin()
+        if parts and isinstance(parts[0], grpc.RpcError):
+            raise parts[0]
 
 
 class _AUnaryCall(_ACall, grpc.aio.UnaryUnaryCall):  # type: ignore[misc]
@@ -303,8 +316,8 @@ class AChannel(grpc.aio.Channel):  # type: ignore[misc]
     def unary_stream(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return _AStreaming(*self._played, name, *args, **kwargs)
 
-    def stream_unary(self, *args: Any, **kwargs: Any) -> None:
-        return None
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        return _uncalled
 
     stream_stream = get_state = stream_unary
 
