@@ -201,7 +201,7 @@ STREAMED = ("reset", "broken off", "silent")
 ALONE = {"retry": "retries", "silent": "asks"}
 """What a library must have for a scenario."""
 WHOLE = "openai"
-STANDING = ("anthropic", "cohere", "voyageai", "xai-sdk", "google-cloud-aiplatform")
+STANDING = ("anthropic", "cohere", "voyageai", "xai-sdk", "google-cloud-aiplatform", "botocore")
 """These stand for their seams, each in every way to call it."""
 
 
@@ -240,9 +240,9 @@ def same(seen: object, bare: object) -> bool:
 class Stage:
     """Where a scenario of a case is played, again and again."""
 
-    def __init__(self, case: Case, name: str, runner: asyncio.Runner) -> None:
+    def __init__(self, case: Case, scenario: Any, runner: asyncio.Runner) -> None:
         self.case = case
-        self.script, self.act, self.options = SCENARIOS[name]
+        self.script, self.act, self.options = scenario
         self.runner = runner
         # A stream that is a generator may be held by its client: then each run has its own.
         self.kept = not case.stream or case.has("closes")
@@ -307,7 +307,7 @@ class Stage:
 @pytest.mark.parametrize(("case", "name"), _scenarios())
 def test_every_entry_into_our_code_may_fail(case: Case, name: str) -> None:
     with asyncio.Runner() as runner:
-        assert Stage(case, name, runner).injected() > 30
+        assert Stage(case, SCENARIOS[name], runner).injected() > 30
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.library in STANDING], ids=str)
@@ -315,19 +315,22 @@ def test_every_entry_below_another_seam_may_fail(case: Case) -> None:
     done: set[Place] = set()
     with asyncio.Runner() as runner:
         for name in filter(partial(plays, case), SCENARIOS):
-            assert Stage(case, name, runner).injected(done) > 30
+            assert Stage(case, SCENARIOS[name], runner).injected(done) > 30
 
 
-@pytest.mark.parametrize("library", sorted({case.library for case in CASES} - {WHOLE, *STANDING}))
+OTHERS = {case.kit.distribution for case in CASES} - {WHOLE, *STANDING}
+
+
+@pytest.mark.parametrize("library", sorted(OTHERS))
 def test_every_entry_below_every_other_library_may_fail(library: str) -> None:
     """A scenario after the other, each in another way to call the library."""
-    cases = [case for case in CASES if case.library == library]
+    cases = [case for case in CASES if case.kit.distribution == library]
     done: set[Place] = set()
     with asyncio.Runner() as runner:
         for turn, name in enumerate(SCENARIOS):
             own = [case for case in cases if plays(case, name)]
             if own:
-                assert Stage(own[turn % len(own)], name, runner).injected(done, 1) > 30
+                assert Stage(own[turn % len(own)], SCENARIOS[name], runner).injected(done, 1) > 30
 
 
 def _by_requests(stream: bool) -> Any:
