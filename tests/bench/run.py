@@ -22,7 +22,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,16 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
-from tests.bench import budgets, prices
+from tests.bench import prices
 from tests.bench.startup import startup
 from tests.bench.workload import CHUNKS, LIBRARIES, Timed, calls
 
+from otel_tokenomics.budgets.plan import Plan
+from otel_tokenomics.budgets.protocol import Answer, Balance, Line, Store
 from otel_tokenomics.budgets.stores.memory import MemoryStore
+from otel_tokenomics.budgets.stores.opening import open_store
 from otel_tokenomics.flow import late
+from otel_tokenomics.wiring import governing
 from otel_tokenomics.wiring.instrumentors import AnthropicInstrumentor, OpenAIInstrumentor
 
 CALLS_A_TURN = 100
@@ -59,8 +63,10 @@ CEILINGS = {
     "startup_of_every_library_ms": 50.0,
     "startup_mb": 10.0,
 }
-"""What all of it may add: DESIGN's section on speed. With a budget, without what its store takes."""
-BUDGET = '[store]\nurl = "memory:"\n[[budget]]\nname = "b"\nlimit = "1000000 USD"\nwindow = "day"\n'
+"""What all of it may add: DESIGN's section on speed. With a budget, whose store takes no time."""
+BUDGET = '[store]\nurl = "memory:"\n[[budget]]\nname = "{}"\nlimit = "1000000 USD"\nwindow = "day"\n'
+WITHOUT_STORE = "a budget without its store"
+"""The budget whose store takes no time: what a store takes in a call is more than what it takes alone."""
 
 
 class _Spans(SpanExporter):
@@ -132,8 +138,22 @@ def _late_ns() -> int:
     return time.clock_gettime_ns(time.pthread_getcpuclockid(thread.ident))
 
 
-def variants(budget: Path) -> dict[str, AbstractContextManager[None]]:
-    """Bare, whole, whole without one part after another, and whole with the budget of a file."""
+class _NoStore(MemoryStore):
+    """Grants all that it is asked, and keeps nothing."""
+
+    def reserve(self, hold: str, lines: Sequence[Line], ttl: float) -> Answer:
+        return Answer(True, (Balance(0, 0),) * len(lines))
+
+
+def _opened(plan: Plan, default: Path) -> Store:
+    return _NoStore() if plan.budgets[0].name == WITHOUT_STORE else open_store(plan, default)
+
+
+def variants(folder: Path) -> dict[str, AbstractContextManager[None]]:
+    """Bare, whole, whole without one part after another, and whole with budgets, whose files are made."""
+    budget, storeless = folder / "budget.toml", folder / "storeless.toml"
+    budget.write_text(BUDGET.format("b"), encoding="utf-8")
+    storeless.write_text(BUDGET.format(WITHOUT_STORE), encoding="utf-8")
     return {
         "bare": nullcontext(),
         "all": Variant(),
@@ -143,15 +163,15 @@ def variants(budget: Path) -> dict[str, AbstractContextManager[None]]:
         "nothing told": Variant(spans=False, metrics=False, record=False),
         "unsampled, no metrics": Variant(sampled=False, metrics=False),
         "all, with a budget": Variant(budget=budget),
+        WITHOUT_STORE: Variant(budget=storeless),
     }
 
 
 def measure(rounds: int) -> dict[str, Any]:
     """The lower tenths in microseconds, for each library and variant."""
+    governing.open_store = _opened
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "tokenomics.toml")
-        file.write_text(BUDGET, encoding="utf-8")
-        return _measure(rounds, variants(file))
+        return _measure(rounds, variants(Path(folder)))
 
 
 def _measure(rounds: int, chosen: dict[str, AbstractContextManager[None]]) -> dict[str, Any]:
@@ -245,15 +265,14 @@ def show(report: dict[str, Any]) -> None:
     columns = ("us/call", "added", "ratio", "afterwards", "us/stream", "us/chunk added", "ratio")
     for library in LIBRARIES:
         print(f"\n{library}: one plain call, one stream of {CHUNKS} chunks, in process")
-        print(" " * 24 + "".join(f"{column:>15}" for column in columns))
+        print(" " * 28 + "".join(f"{column:>15}" for column in columns))
         for name, row in report[library]["variants"].items():
             print(
-                f"{name:24}{row['us_per_call']:15.0f}{row['added_us_per_call']:15.0f}{row['ratio']:15.2f}"
+                f"{name:28}{row['us_per_call']:15.0f}{row['added_us_per_call']:15.0f}{row['ratio']:15.2f}"
                 f"{row['afterwards_us_per_call']:15.0f}{row['us_per_stream']:15.0f}{row['added_us_per_chunk']:15.2f}{row['stream_ratio']:15.2f}"
             )
         shares = report[library]["shares_us_per_call"]
         print("share of each part, us/call: " + ", ".join(f"{part} {us:.0f}" for part, us in shares.items()))
-    print(f"\nthe store of the budget, in memory: {report['store_us_per_call']:.1f} us/call")
     start = report["startup"]
     print(
         f"\nstart-up, fresh processes: {start['bare_ms']:.0f} ms bare, +{start['added_ms']:.0f} ms and "
@@ -275,20 +294,13 @@ def verdicts(report: dict[str, Any]) -> list[tuple[str, str, float]]:
         "us_per_call_unsampled_without_metrics": max(
             row["unsampled, no metrics"]["added_us_per_call"] for row in rows
         ),
-        "us_per_call_with_a_budget": max(row["all, with a budget"]["added_us_per_call"] for row in rows)
-        - report["store_us_per_call"],
+        "us_per_call_with_a_budget": max(row[WITHOUT_STORE]["added_us_per_call"] for row in rows),
         "us_per_chunk": max(row["all"]["added_us_per_chunk"] for row in rows),
         "startup_ms": report["startup"]["added_ms"],
         "startup_of_every_library_ms": report["startup"]["every_ms"],
         "startup_mb": report["startup"]["added_mb"],
     }
     return [(what, f"{measured[what]:.1f}", most) for what, most in CEILINGS.items()]
-
-
-def _store() -> float:
-    """Microseconds that the budget's store takes of a call: a reservation and a settlement in memory."""
-    reserved, settled = budgets.steps(MemoryStore(), 1, 2_000)
-    return (_tenth(reserved) + _tenth(settled)) * 1e6
 
 
 def main() -> None:
@@ -300,7 +312,6 @@ def main() -> None:
     asked = parser.parse_args()
     report = {
         **measure(asked.rounds),
-        "store_us_per_call": _store(),
         "startup": startup(),
         "ceilings": CEILINGS,
         "load": os.getloadavg()[0],

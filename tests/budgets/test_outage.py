@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.budgets._lines import line
 
-from otel_tokenomics.budgets.governor import names
 from otel_tokenomics.budgets.keeper import Keeper
 from otel_tokenomics.budgets.lease import Leased
+from otel_tokenomics.budgets.names import names
 from otel_tokenomics.budgets.plan import BudgetConfigError, plan_of
 from otel_tokenomics.budgets.protocol import Answer, Balance, Line, Settled, Store, StoreDownError
 from otel_tokenomics.budgets.stores.memory import MemoryStore

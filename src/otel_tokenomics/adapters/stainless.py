@@ -340,7 +340,10 @@ class Endpoints:
 
     def of(self, client: Any) -> Endpoint:
         """The endpoint of a client, by its class and its base URL."""
-        url = getattr(client, "base_url", None)
+        # The attribute behind the property: openai's imports a module each time that it is asked.
+        url = getattr(client, "_base_url", None)
+        if url is None:
+            url = getattr(client, "base_url", None)
         known = self._known.get(client)
         if known is not None and known[0] is url:
             return known[1]

@@ -14,7 +14,7 @@ OUTPUT_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 def body_of(options: Any) -> Any:
     """The body as it will be sent; nothing of the caller's is changed."""
     body, extra = getattr(options, "json_data", None), getattr(options, "extra_json", None)
-    if not isinstance(extra, Mapping) or not extra:
+    if not extra or not isinstance(extra, Mapping):
         return body
     if body is None:
         return dict(extra)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
 from typing import NamedTuple
 
 from otel_tokenomics.budgets.budget import OF_RUN, VELOCITY, Budget
 from otel_tokenomics.budgets.errors import BudgetExceededError, Reason, Refusal
 from otel_tokenomics.budgets.keeper import Keeper
 from otel_tokenomics.budgets.loops import Loops
+from otel_tokenomics.budgets.names import names, owner_key
 from otel_tokenomics.budgets.plan import Plan
 from otel_tokenomics.budgets.protocol import UNLIMITED, Answer, Balance, Line, Store, StoreDownError
 from otel_tokenomics.budgets.suggest import Suggest, fitted_output
@@ -156,7 +156,7 @@ class Governor:
             return self._without_store(asked, parts, need, cap)
         if not answer.granted:
             raise self._refused(asked, parts, need, lines, answer)
-        self._told(parts, self._once_settled(parts, lines, answer))
+        self._told(parts, lines, answer)
         ample = all(map(is_ample, parts, answer.balances))
         return Ticket(asked, need, parts, lines, hold, cap=cap, ample=ample)
 
@@ -251,9 +251,10 @@ class Governor:
 
     def _cap(self, asked: Asked, parts: Matches) -> int | None:
         """The output cap that a request without one is given, or refused for want of."""
-        if asked.facts.operation not in GENERATING or output_cap(asked.body or {}) is not None:
+        caring = [part for part in parts if part.cares_for_output]
+        if not caring or asked.facts.operation not in GENERATING or output_cap(asked.body or {}) is not None:
             return None
-        for part in parts:
+        for part in caring:
             if part.budget.unbounded_output != "refuse" or part.velocity:
                 continue
             if part.enforced:
@@ -262,7 +263,7 @@ class Governor:
             self._listener.decided(part, "would_deny", "unbounded_output", None)
         if asked.body is None:
             return None  # Nobody can put a cap into what is not in memory: it may take the model's maximum.
-        caps = [part.budget.clamp for part in parts if part.enforced and part.budget.clamp is not None]
+        caps = [part.budget.clamp for part in caring if part.enforced and part.budget.clamp is not None]
         return min(caps) if caps else None
 
     def _priced(self, parts: Matches, need: Need) -> Matches:
@@ -309,8 +310,13 @@ class Governor:
             return 0
         return _amount(part, self._estimate.again(ticket.asked, ticket.need, 0))
 
-    def _told(self, parts: Matches, answer: Answer) -> None:
-        for part, balance in zip(parts, answer.balances, strict=True):
+    def _told(self, parts: Matches, lines: Sequence[Line], answer: Answer) -> None:
+        """Tell of a call that was let through, by each budget."""
+        if self._is_plain(parts, answer):
+            for part, balance in zip(parts, answer.balances, strict=True):
+                self._listener.decided(part, "allow", None, balance)
+            return
+        for part, balance in zip(parts, self._once_settled(lines, answer), strict=True):
             if is_over(part, balance):
                 self._listener.decided(part, "would_deny", "velocity" if part.velocity else "limit", balance)
             elif self._thresholds.warns(part, balance, self._slots):
@@ -318,17 +324,19 @@ class Governor:
             else:
                 self._listener.decided(part, "allow", None, balance)
 
-    def _once_settled(self, parts: Matches, lines: Sequence[Line], answer: Answer) -> Answer:
-        """The answer that says nothing worth telling only because a settlement was put off."""
+    def _is_plain(self, parts: Matches, answer: Answer) -> bool:
+        """Whether no budget is over its limit, or past a threshold that it was not past before."""
         for part, balance in zip(parts, answer.balances, strict=True):
             if is_over(part, balance) or self._thresholds.passed(part, balance, self._slots):
-                break
-        else:
-            return answer
+                return False
+        return True
+
+    def _once_settled(self, lines: Sequence[Line], answer: Answer) -> Sequence[Balance]:
+        """The balances, where they may say something worth telling only because a settlement was put off."""
         try:
-            return answer._replace(balances=self.keeper.standing(lines)) if self._settled_more() else answer
+            return self.keeper.standing(lines) if self._settled_more() else answer.balances
         except StoreDownError:
-            return answer
+            return answer.balances
 
     def _decide(self, parts: Matches, decision: str, reason: Reason) -> None:
         for part in parts:
@@ -370,18 +378,6 @@ class Governor:
 
     def _rename(self) -> None:
         self._names = names()
-
-
-def names() -> Iterator[str]:
-    """Names of holds that no other process makes."""
-    # No generator: threads that ask one at the same moment get an error.
-    return map(f"{os.urandom(9).hex()}-{{}}".format, count())
-
-
-def owner_key(who: Attribution) -> tuple[object, ...]:
-    """What of an attribution decides which budgets match, as something that can be looked up."""
-    owners = (who.team, who.project, who.feature, who.cost_center, who.tenant, who.user, who.session)
-    return (*owners, *who.tags.items()) if who.tags else owners
 
 
 def _amount(part: Part, need: Need) -> int:

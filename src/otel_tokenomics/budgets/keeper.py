@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from otel_tokenomics.budgets.plan import Plan
 from otel_tokenomics.budgets.protocol import (
@@ -25,6 +25,7 @@ from otel_tokenomics.budgets.ticket import Listener, Step
 
 _log = logging.getLogger("otel_tokenomics")
 _Value = TypeVar("_Value")
+_Asked = TypeVarTuple("_Asked")
 _PAUSE_SECONDS = 1.0
 _MOST_OWED = 10_000
 _MOST_SEEN = 10_000
@@ -57,7 +58,7 @@ class Keeper:
         """As the store. Raises `StoreDownError`, at once while it is known to be down."""
         self._check()
         try:
-            answer = self._ask("reserve", lambda: self.store.reserve(hold, lines, ttl))
+            answer = self._ask("reserve", self.store.reserve, hold, lines, ttl)
         except StoreDownError:
             # It may hold them all the same, for a call that is not made on its account.
             with self._lock:
@@ -65,7 +66,8 @@ class Keeper:
             raise
         if answer.expired:
             self.listener.expired(answer.expired)
-        self._remember(lines, answer.balances)
+        if self.store.blocks:
+            self._remember(lines, answer.balances)
         if self._was_down:
             self.recover()
         return answer
@@ -73,13 +75,13 @@ class Keeper:
     def top_up(self, hold: str, lines: Sequence[Line]) -> Answer:
         """As the store. Raises `StoreDownError`."""
         self._check()
-        return self._ask("top_up", lambda: self.store.top_up(hold, lines))
+        return self._ask("top_up", self.store.top_up, hold, lines)
 
     def settle(self, hold: str, spent: Sequence[int]) -> Settled:
         """As the store; where it is down the settlement is owed to it."""
         try:
             self._check()
-            return self._ask("settle", lambda: self.store.settle(hold, spent))
+            return self._ask("settle", self.store.settle, hold, spent)
         except StoreDownError:
             with self._lock:
                 self._owed.append((hold, tuple(spent)))
@@ -92,7 +94,7 @@ class Keeper:
         """
         if self._down():
             raise StoreDownError("the store of budgets did not answer a moment ago")
-        answer = self._timed("read", lambda: self.store.look(lines))
+        answer = self._timed("read", self.store.look, lines)
         if answer.expired:
             self.listener.expired(answer.expired)
         return answer.balances
@@ -151,25 +153,25 @@ class Keeper:
         return bool(self._down_until) and time.monotonic() < self._down_until
 
     def _check(self) -> None:
-        if self._down():
+        if self._down_until and self._down():
             self.failures += 1
             raise StoreDownError("the store of budgets did not answer a moment ago")
 
-    def _timed(self, step: Step, act: Callable[[], _Value]) -> _Value:
-        if not self.store.blocks:
-            return act()  # Nobody waits for it.
+    def _timed(self, step: Step, act: Callable[[*_Asked], _Value], *asked: *_Asked) -> _Value:
         started = time.perf_counter()
         answered = False
         try:
-            value = act()
+            value = act(*asked)
             answered = True
         finally:
             self.listener.stored(step, time.perf_counter() - started, answered)
         return value
 
-    def _ask(self, step: Step, act: Callable[[], _Value]) -> _Value:
+    def _ask(self, step: Step, act: Callable[[*_Asked], _Value], *asked: *_Asked) -> _Value:
+        if not self.store.blocks:
+            return act(*asked)  # It is memory of this process: nobody waits for it, and it is never down.
         try:
-            value = self._timed(step, act)
+            value = self._timed(step, act, *asked)
         except StoreDownError as error:
             self.failures += 1
             if not self._down_until:

@@ -24,8 +24,9 @@ Step = Literal["reserve", "top_up", "settle", "read"]
 class Part:
     """One account that a call is held on. `velocity`: it is the second limit.
 
-    `limit`, in the budget's `unit`, and the `window` are the budget's or the velocity's: found once, since
-    each call asks for them.
+    `limit`, in the budget's `unit`, and the `window` are the budget's or the velocity's; `cares_for_output`:
+    the budget wants a request without an output cap refused, or given one. They are found once, since each
+    call asks for them.
     """
 
     budget: Budget
@@ -35,12 +36,15 @@ class Part:
     limit: int = field(init=False, repr=False)
     unit: Unit = field(init=False, repr=False)
     window: Window = field(init=False, repr=False)
+    cares_for_output: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         limit, window = self.budget.limit, self.budget.window
         if self.velocity and self.budget.velocity is not None:
             limit, window = self.budget.velocity
-        for name, value in (("limit", limit.quantity), ("unit", limit.unit), ("window", window)):
+        cares = self.budget.unbounded_output == "refuse" or self.budget.clamp is not None
+        found = {"limit": limit.quantity, "unit": limit.unit, "window": window, "cares_for_output": cares}
+        for name, value in found.items():
             object.__setattr__(self, name, value)
 
 

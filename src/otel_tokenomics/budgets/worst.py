@@ -112,8 +112,9 @@ class Estimate:
         bytes, which no tokenizer of bytes exceeds; with it, as many as it counts, and a margin.
         """
         seen = walk(asked.body or {}, keep=count is not None)
-        images = seen.images * self._image_tokens(asked.facts)
-        n_in = self._counted(seen, count) + seen.parts * _PER_PART + images
+        n_in = self._counted(seen, count) + seen.parts * _PER_PART
+        if seen.images:
+            n_in += seen.images * self._image_tokens(asked.facts)
         unseen = asked.body is None and asked.facts.operation in GENERATING
         if unseen or _hides(asked.body or {}):
             n_in += self._plan.output_tokens
@@ -245,7 +246,7 @@ def _hides(body: Mapping[str, Any]) -> bool:
 
 
 def _speaks(body: Mapping[str, Any]) -> bool:
-    return "audio" in _words(body.get("modalities"))
+    return "modalities" in body and "audio" in _words(body["modalities"])
 
 
 @lru_cache(maxsize=256)
@@ -290,13 +291,17 @@ def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
     if isinstance(kind, str) and "image" in kind:
         seen.images += 1
         return
+    counts_only = seen.texts is None
     for key, value in node.items():
         if isinstance(key, str):
             seen.size += len(key)
         if key == "cache_control" and isinstance(value, dict):
             seen.writes = True
             seen.long_writes = seen.long_writes or value.get("ttl") == "1h"
-        _walk(value, seen)
+        if counts_only and type(value) is str and value.isascii():
+            seen.size += len(value)  # Nearly all there is, without a call for each.
+        else:
+            _walk(value, seen)
 
 
 def _media_type(node: dict[Any, Any]) -> Any:

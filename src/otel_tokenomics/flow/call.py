@@ -107,9 +107,8 @@ class Call:
         budgets, flavor = self._desk.budgets, self._entry.facts.flavor
         if budgets is None:
             return refusal
-        return attempt(
-            "budgets.refusal", lambda: budgets.refusal(refusal, flavor, self.client, self.request), refusal
-        )
+        asked = refusal, flavor, self.client, self.request
+        return attempt("budgets.refusal", budgets.refusal, refusal, *asked)
 
     def __enter__(self) -> Call:
         """Make this call and its span current."""

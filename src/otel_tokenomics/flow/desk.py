@@ -102,12 +102,12 @@ class Desk:
 
         `ago_ns`: it began so many nanoseconds ago.
         """
-        payers = attempt("attribution", partial(self._who, facts, credential), NOBODY)
+        payers = attempt("attribution", self._who, NOBODY, facts, credential)
         entry = Entry(facts, payers.recorded, ago_ns)
         entry.place = attempt("place", self._where, NOWHERE)
         entry.run = attempt("run", runs.current, None)
         if self.budgets is not None:
-            entry.owner = attempt("budgets.owner", partial(self.budgets.owner, payers.trusted), None)
+            entry.owner = attempt("budgets.owner", self.budgets.owner, None, payers.trusted)
         if not told:
             return entry
         try:
@@ -185,8 +185,8 @@ class Desk:
     def owe(self, entry: Entry) -> None:
         """Have the owner's budgets charged for what was never held, when `pay` is called."""
         if self.budgets is not None:
-            owe = partial(self.budgets.owe, entry.facts, entry.owner, time.time_ns())
-            entry.ticket = attempt("budgets.owe", owe, None)
+            asked = entry.facts, entry.owner, time.time_ns()
+            entry.ticket = attempt("budgets.owe", self.budgets.owe, None, *asked)
 
     def pay(self) -> None:
         """Have budgets charged for all that is owed."""

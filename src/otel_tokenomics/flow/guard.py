@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 log = logging.getLogger("otel_tokenomics")
 
 _Value = TypeVar("_Value")
+_Asked = TypeVarTuple("_Asked")
 _lock = threading.Lock()
 _faults: dict[str, int] = {}
 _MOST_CAUSES = 256
@@ -79,10 +80,10 @@ class guarded:
         return True
 
 
-def attempt(place: str, act: Callable[[], _Value], otherwise: _Value) -> _Value:
-    """The value of `act()`, or `otherwise` if it fails."""
+def attempt(place: str, act: Callable[[*_Asked], _Value], otherwise: _Value, *asked: *_Asked) -> _Value:
+    """The value of `act` with what is `asked` of it, or `otherwise` if it fails."""
     try:
-        return act()
+        return act(*asked)
     except Exception as error:
         fault(place, error)
         return otherwise

@@ -16,9 +16,10 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from otel_tokenomics.attribution import places
-from otel_tokenomics.flow.guard import guarded
+from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.model.place import Place
 from otel_tokenomics.telemetry import names
+from otel_tokenomics.telemetry.spans import SCOPE
 
 _MOST_OPEN: Final = 10_000
 _MEANING: Final = {
@@ -50,19 +51,36 @@ class Ancestry(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """A span begins, in the context of whoever starts it."""
-        with guarded("ancestry.start"):
+        try:
             parent = span.parent
             around = None if parent is None else _open.get(parent.span_id)
-            if len(_open) >= _MOST_OPEN:
-                _open.pop(next(iter(_open)), None)
-            _open[span.get_span_context().span_id] = SpanFrame(span, places.innermost(around))
+            if not _is_ours(span):
+                around = SpanFrame(span, places.innermost(around))
+            if around is not None:
+                _remember(span.get_span_context().span_id, around)
+        except Exception as error:
+            fault("ancestry.start", error)
 
     def on_end(self, span: ReadableSpan) -> None:
         """A span ended."""
-        with guarded("ancestry.end"):
+        try:
             frame = _open.pop(span.get_span_context().span_id, None)  # type: ignore[union-attr]
-            if frame is not None:
+            if frame is not None and not _is_ours(span):
                 frame.over = True
+        except Exception as error:
+            fault("ancestry.end", error)
+
+
+def _is_ours(span: ReadableSpan) -> bool:
+    """Whether a span is that of a call: it says nothing of what is around it, so that it stands for that."""
+    scope = span.instrumentation_scope
+    return scope is not None and scope.name == SCOPE
+
+
+def _remember(span_id: int, frame: places.Frame) -> None:
+    if len(_open) >= _MOST_OPEN:
+        _open.pop(next(iter(_open)), None)
+    _open[span_id] = frame
 
 
 class SpanFrame(places.Frame):

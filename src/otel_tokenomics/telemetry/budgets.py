@@ -11,7 +11,7 @@ from otel_tokenomics.budgets.amounts import NANO
 from otel_tokenomics.budgets.errors import Reason
 from otel_tokenomics.budgets.protocol import Balance
 from otel_tokenomics.budgets.ticket import Part, Step
-from otel_tokenomics.flow.guard import guarded
+from otel_tokenomics.flow.guard import fault, guarded
 from otel_tokenomics.telemetry import names
 from otel_tokenomics.telemetry.budget_accounts import Watched, scope_of
 from otel_tokenomics.telemetry.budget_metrics import BudgetMetrics
@@ -35,11 +35,13 @@ class BudgetTeller:
 
     def decided(self, part: Part, decision: str, reason: Reason | None, balance: Balance | None) -> None:
         """Count it, and emit whatever is not a plain `allow`."""
-        with guarded("budgets.decided"):
+        try:
             why = "threshold" if decision == "warn" else reason or ""
             self._metrics.decided(part, decision, why)
             if decision != "allow":
                 self._emit(part, decision, why, balance)
+        except Exception as error:
+            fault("budgets.decided", error)
 
     def settled(self, part: Part, held: int, spent: int, balance: Balance | None) -> None:
         """Count what was held for nothing, or too little."""

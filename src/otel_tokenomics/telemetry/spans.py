@@ -69,6 +69,7 @@ class Spans:
     def open(self, facts: Facts, started_ns: int) -> Page:
         """A page with our own span, with the foreign one around the call, or awaiting the client's own."""
         page = Page(facts, started_ns)
+        page.context = contexts.get_current()
         if self._mode == "off":
             return page
         if self._mode != "own":
@@ -76,7 +77,7 @@ class Spans:
             if facts.self_traced:
                 page.awaited = True
                 return page
-            around = trace.get_current_span()
+            around = trace.get_current_span(page.context)
             if is_inference(around):
                 _adopt(page, around)
                 return page
@@ -106,8 +107,11 @@ class Spans:
         """Whether nobody could tell if our own span were ended a moment later: it is not sampled, or nothing
         is done with it at once."""
         span = page.span
-        if span is None or page.foreign:
-            return span is not None and not span.is_recording()
+        if span is None:
+            # One that is awaited may yet be made, in the context that the call is in.
+            return not page.awaited
+        if page.foreign:
+            return not span.is_recording()
         return self._handover.may_wait() or not span.is_recording()
 
     def annotate(self, page: Page, record: UsageRecord) -> None:
@@ -149,10 +153,11 @@ class Spans:
     def _start(self, page: Page) -> None:
         facts = page.facts
         name = f"{operation_of(facts)} {facts.request_model}" if facts.request_model else operation_of(facts)
+        # Its context is named, since the SDK and its sampler would each look it up again.
         page.span = self._tracer.start_span(
-            name, kind=SpanKind.CLIENT, attributes=request_labels(facts), start_time=page.started_ns
+            name, page.context, SpanKind.CLIENT, request_labels(facts), start_time=page.started_ns
         )
-        page.context = trace.set_span_in_context(page.span)
+        page.context = trace.set_span_in_context(page.span, page.context)
 
 
 def _adopt(page: Page, span: Span) -> None:

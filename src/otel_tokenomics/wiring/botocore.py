@@ -14,8 +14,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from otel_tokenomics.adapters import keys
 from otel_tokenomics.adapters.aws import SERVICES, Answer, Request
 from otel_tokenomics.budgets.errors import BudgetExceededError
@@ -26,6 +24,7 @@ from otel_tokenomics.flow.drivers import drive
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.following import end, followed, see
+from otel_tokenomics.wiring.suppression import suppressed
 
 Cover = Callable[[Any, Any, Call], None]
 _FOLLOWS = ("stream", "body", "completion", "responseStream")
@@ -91,7 +90,7 @@ class Seam(stainless.Seam):
         if desk is None or adapter is None or CURRENT.get() is not None:
             return None
         facts = adapter.facts(client, request, False)
-        if facts is None or not is_instrumentation_enabled():
+        if facts is None or suppressed():
             return None
         credential = functools.partial(keys.of_aws, client)
         if facts.billing == "several":

@@ -11,13 +11,12 @@ import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from otel_tokenomics.adapters.claude_agent import Answer, Share, Totals
 from otel_tokenomics.attribution import places
 from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
+from otel_tokenomics.wiring.suppression import suppressed
 
 
 class Seam(stainless.Seam):
@@ -62,7 +61,7 @@ class Seam(stainless.Seam):
         if totals is None:
             totals = self._totals[query] = Totals()
         shares = list(totals.shares(message))
-        if self.active and is_instrumentation_enabled():
+        if self.active and not suppressed():
             for share in shares:
                 self._record(query, share)
 

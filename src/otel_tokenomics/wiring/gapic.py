@@ -11,8 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from otel_tokenomics.adapters.rpc import Answer
 from otel_tokenomics.adapters.vertex import Asked
 from otel_tokenomics.flow import tap
@@ -23,6 +21,7 @@ from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.following import afollowed, end, see
 from otel_tokenomics.wiring.hooks import Hooks
 from otel_tokenomics.wiring.libraries import Library, Point
+from otel_tokenomics.wiring.suppression import suppressed
 
 _CALL, _TOLD = "_tokenomics_call", "_tokenomics_told"
 
@@ -81,7 +80,7 @@ class Seam(stainless.Seam):
         options = {key: given for key, given in kwargs.items() if key != "request"}
         asked = Asked(name, args[0] if args else kwargs.get("request"), options)
         facts = adapter.facts(client, asked, False)
-        if facts is None or not is_instrumentation_enabled():
+        if facts is None or suppressed():
             return None
         return Call(desk, desk.admit(facts), adapter.meter(client, asked, facts), asked, client)
 

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from otel_tokenomics.adapters import keys
 from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.contracts import Adapter
@@ -23,6 +21,7 @@ from otel_tokenomics.flow.drivers import adrive, drive
 from otel_tokenomics.flow.guard import fault
 from otel_tokenomics.flow.several import Several
 from otel_tokenomics.wiring.stainless import several_of
+from otel_tokenomics.wiring.suppression import suppressed
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -76,7 +75,7 @@ def line_of(agent: str, host: Callable[[], str | None]) -> Line | None:
 def call_of(client: Any, request: Any, line: Line, stream: bool) -> Call | None:
     """The call that a request of a library makes, if it makes one."""
     facts = line.adapter.facts(client, request, stream)
-    if facts is None or not is_instrumentation_enabled():
+    if facts is None or suppressed():
         return None
     credential = functools.partial(keys.of_request, client, request)
     if facts.billing == "several":

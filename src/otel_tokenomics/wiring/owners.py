@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import baggage, trace
+from opentelemetry import context as contexts
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.sdk.resources import OTELResourceDetector
 
@@ -58,7 +59,9 @@ class Owners:
         self._trusted = () if settings.budgets is None else settings.budgets.trust_baggage
 
     def __call__(self, facts: Facts, credential: Credential | None) -> Payers:
-        said, carried = ambient.current(), baggage.get_all()
+        said, context = ambient.current(), contexts.get_current()
+        # An empty context, as in a script, carries nothing: no need to ask further.
+        carried = baggage.get_all(context) if context else {}
         sure = said.over(_from_names(carried, self._trusted)) if carried and self._trusted else said
         trusted = self._charged(sure, facts, credential)
         if not carried:

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from typing import Any
 
 import wrapt
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from otel_tokenomics.adapters import keys
 from otel_tokenomics.adapters.rpc import Answer, Peer, Rpc, peer_of
@@ -26,6 +25,7 @@ from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.following import afollowed, followed, see
 from otel_tokenomics.wiring.libraries import Library
+from otel_tokenomics.wiring.suppression import suppressed
 
 _NOBODY = Peer()
 
@@ -77,7 +77,7 @@ class Seam(stainless.Seam):
             return None
         request = Rpc(method, message, self.peer(stub))
         facts = adapter.facts(stub, request, False)
-        if facts is None or not is_instrumentation_enabled():
+        if facts is None or suppressed():
             return None
         entry = desk.admit(facts, lambda: request.peer.key)
         return Call(desk, entry, adapter.meter(stub, request, facts), request, stub)

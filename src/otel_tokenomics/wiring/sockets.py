@@ -13,8 +13,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from otel_tokenomics.adapters import keys
 from otel_tokenomics.flow import late
 from otel_tokenomics.flow.desk import Desk
@@ -23,6 +21,7 @@ from otel_tokenomics.flow.socket import Socket
 from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.hooks import Hooks
 from otel_tokenomics.wiring.libraries import Point
+from otel_tokenomics.wiring.suppression import suppressed
 
 
 class Seam(stainless.Seam):
@@ -119,7 +118,7 @@ class Seam(stainless.Seam):
             return self._known[connection]
         desk, adapter = self.desk, self.adapter
         socket = None
-        if desk is not None and is_instrumentation_enabled():
+        if desk is not None and not suppressed():
             opening = functools.partial(_socket, desk, adapter, connection, self.asked.pop(connection, ()))
             socket = attempt("socket.open", opening, None)
         self._known[connection] = socket

@@ -14,8 +14,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-
 from otel_tokenomics.adapters import keys
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow.billing import possibly_billed
@@ -26,6 +24,7 @@ from otel_tokenomics.flow.drivers import adrive, aretry, drive
 from otel_tokenomics.flow.guard import fault, log
 from otel_tokenomics.flow.several import Several
 from otel_tokenomics.model.call import Facts
+from otel_tokenomics.wiring.suppression import suppressed
 
 MODULE = "_base_client"
 CLASSES = ("SyncAPIClient", "AsyncAPIClient")
@@ -170,7 +169,7 @@ class Seam:
         if desk is None or adapter is None or (outer is not None and outer.client is client):
             return None
         facts = adapter.facts(client, options, bool(kwargs.get("stream")))
-        if facts is None or not is_instrumentation_enabled():
+        if facts is None or suppressed():
             return None if outer is None else Shield(options)
         credential = functools.partial(keys.of_client, client, options)
         if facts.billing == "several":
