@@ -169,7 +169,7 @@ def variants(folder: Path) -> dict[str, AbstractContextManager[None]]:
 
 def measure(rounds: int) -> dict[str, Any]:
     """The lower tenths in microseconds, for each library and variant."""
-    governing.open_store = _opened
+    vars(governing)["open_store"] = _opened
     with tempfile.TemporaryDirectory() as folder:
         return _measure(rounds, variants(Path(folder)))
 

@@ -18,6 +18,7 @@ from otel_tokenomics.attribution import places
 from otel_tokenomics.attribution.runs import ID, NAME, PARENT
 from otel_tokenomics.model.place import NOWHERE
 from otel_tokenomics.telemetry import ancestry
+from otel_tokenomics.telemetry.spans import SCOPE
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"}
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
@@ -87,6 +88,23 @@ def test_a_hook_and_a_span_that_tell_the_same_agent_are_one_run(tracer: trace.Tr
     with tracer.start_as_current_span("a", attributes=AGENT):
         assert places.here().tags == alone
     places.end(frame)
+
+
+def test_the_span_of_a_call_stands_for_what_is_around_it() -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    ancestry.watch(provider)
+    framework, ours = provider.get_tracer("framework"), provider.get_tracer(SCOPE)
+    with framework.start_as_current_span("a", attributes=AGENT):
+        outer = places.here()
+        with ours.start_as_current_span("chat gpt-4o"):
+            assert places.here() == outer
+            with framework.start_as_current_span("POST"):
+                assert places.here() == outer
+        assert places.here() == outer, "its end is not the end of what is around it"
+    before = len(ancestry._open)
+    with ours.start_as_current_span("chat gpt-4o"):
+        assert len(ancestry._open) == before, "nothing is around it"
+        assert places.here() is NOWHERE
 
 
 def test_nothing_is_kept_of_spans_that_ended(tracer: trace.Tracer) -> None:

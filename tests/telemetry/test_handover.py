@@ -191,6 +191,7 @@ def test_without_a_span_of_its_own_a_record_names_the_one_around(monkeypatch: py
         with pipeline.telemetry.tracer_provider.get_tracer("app").start_as_current_span("around") as around:
             pipeline.call()
         assert trace.get_current_span() is not around
+        assert pipeline.told() == [], "nobody waits for it"
         pipeline.provider.force_flush()
     (record,) = pipeline.told()
     assert record.span_id == around.get_span_context().span_id
