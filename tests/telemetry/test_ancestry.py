@@ -18,7 +18,6 @@ from otel_tokenomics.attribution import places
 from otel_tokenomics.attribution.runs import ID, NAME, PARENT
 from otel_tokenomics.model.place import NOWHERE
 from otel_tokenomics.telemetry import ancestry
-from otel_tokenomics.telemetry.spans import SCOPE
 
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"}
 TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
@@ -90,23 +89,6 @@ def test_a_hook_and_a_span_that_tell_the_same_agent_are_one_run(tracer: trace.Tr
     places.end(frame)
 
 
-def test_the_span_of_a_call_stands_for_what_is_around_it() -> None:
-    provider = TracerProvider(shutdown_on_exit=False)
-    ancestry.watch(provider)
-    framework, ours = provider.get_tracer("framework"), provider.get_tracer(SCOPE)
-    with framework.start_as_current_span("a", attributes=AGENT):
-        outer = places.here()
-        with ours.start_as_current_span("chat gpt-4o"):
-            assert places.here() == outer
-            with framework.start_as_current_span("POST"):
-                assert places.here() == outer
-        assert places.here() == outer, "its end is not the end of what is around it"
-    before = len(ancestry._open)
-    with ours.start_as_current_span("chat gpt-4o"):
-        assert len(ancestry._open) == before, "nothing is around it"
-        assert places.here() is NOWHERE
-
-
 def test_nothing_is_kept_of_spans_that_ended(tracer: trace.Tracer) -> None:
     before = len(ancestry._open)
     for _ in range(100):
@@ -160,3 +142,25 @@ def test_a_call_knows_the_spans_around_it() -> None:
     assert (record["gen_ai.agent.name"], record["gen_ai.tool.name"]) == ("planner", "search")
     own = next(span for span in telemetry.spans() if span.name.startswith("chat"))
     assert (own.attributes or {})["gen_ai.agent.name"] == "planner"
+
+
+@pytest.mark.parametrize("around", [AGENT, None], ids=["agent", "nothing"])
+def test_the_span_of_a_call_stands_for_what_is_around_it(around: dict[str, Any] | None) -> None:
+    telemetry, within = Telemetry(), []
+
+    def note(request: Any) -> BaseException:
+        with telemetry.tracer_provider.get_tracer("http").start_as_current_span("POST"):
+            within.append((trace.get_current_span().parent, places.here()))  # type: ignore[attr-defined]
+        return LookupError("noted")
+
+    kit = KITS["openai"]
+    with instrumented("openai", telemetry=telemetry):
+        client = kit.client(Wire(Reply(error=note)), False, {})
+        with telemetry.tracer_provider.get_tracer("framework").start_as_current_span("a", attributes=around):
+            outer = places.here()
+            with pytest.raises(Exception, match=r"onnection|noted"):
+                client.chat.completions.create(**kit.arguments(False))
+            assert places.here() == outer, "its end is not the end of what is around it"
+    own = next(span for span in telemetry.spans() if span.name.startswith("chat"))
+    assert within == [(own.context, outer)]
+    assert own.context.span_id not in ancestry._open
