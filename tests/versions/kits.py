@@ -28,8 +28,8 @@ def http_of(kit: Kit, asynchronous: bool) -> str:
     """The HTTP library that this version is built on: that of the newest, or one before it, that is there."""
     wanted = kit.http_of(asynchronous)
     found = [name for name in (wanted, "httpx", "requests", "aiohttp") if importlib.util.find_spec(name)]
-    if wanted == "aiohttp" not in found:
-        raise Absent("aiohttp")
+    if wanted not in found and (wanted == "aiohttp" or kit.library != kit.distribution):
+        raise Absent(wanted)
     if found[0] == "requests" and asynchronous:
         return "aiohttp"
     return found[0]
@@ -57,7 +57,7 @@ def client_on(kit: Kit, wire: Wire, asynchronous: bool) -> Any:
     """A client. An older version may not know the other HTTP library that a kit is for."""
     try:
         return kit.client(wire, asynchronous, {})
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ImportError, RuntimeError):
         if kit.library == kit.distribution:
             raise
         raise Absent(kit.library) from None

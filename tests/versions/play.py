@@ -42,7 +42,7 @@ def shapes(library: str) -> list[tuple[str, Play]]:
     """Every way to call a library: its title, and what plays it."""
     if library in TABLES:
         return _table(library)
-    return kits.shapes(library) or apart.SHAPES[library]
+    return kits.shapes(library) + apart.SHAPES.get(library, [])
 
 
 def run(library: str) -> dict[str, Any]:

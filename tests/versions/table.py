@@ -36,6 +36,7 @@ MAJORS: dict[str, tuple[str, ...]] = {
 EARLY = frozenset({"azure-ai-inference"})
 """Of these there are only versions before the first."""
 BESIDE: dict[str, tuple[str, ...]] = {
+    "aiobotocore": ("httpx2",),
     "azure-ai-inference": ("aiohttp",),
     "google-genai": ("aiohttp",),
     "huggingface-hub": ("aiohttp",),
