@@ -68,7 +68,8 @@ Bedrock are not read. What it sends through another client library is recorded i
 
 `google-cloud-aiplatform` is read where its clients generate contents, which `vertexai.generative_models` lets
 them do, chats included. What goes through `predict` there, such as its embeddings and images, is not, and nor
-is its batch prediction. What `google-genai` sends beside it is `google-genai`'s. `make vertexai` plays it.
+is its batch prediction. Before 1.94 its messages over gRPC have no count of thoughts, which are billed: those
+versions are not recorded. What `google-genai` sends beside it is `google-genai`'s. `make vertexai` plays it.
 
 Without a client library: [raw HTTP](platform.md#raw-http), off unless asked for, records what httpx, httpx2,
 requests and aiohttp send to known model hosts.

@@ -45,11 +45,11 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = [row for row in rows() if asked.only in row.name]
     results: list[record.Result] = []
-    print(f"{'library':20}{'asked for':12}{'version':10}{'passed':>7}{'failed':>7}{'not there':>10}")
+    print(f"{'library':25}{'asked for':12}{'version':10}{'passed':>7}{'failed':>7}{'not there':>10}")
     for row in chosen:
         told = played(row, asked.fresh)
         counts = told["passed"], len(told["failed"]), len(told["absent"])
-        print("{:20}{:12}{:10}".format(row.library, row.asked, told["version"]), end="")
+        print("{:25}{:12}{:10}".format(row.library, row.asked, told["version"]), end="")
         print("{:7}{:7}{:10}".format(*counts), flush=True)
         for shape, why in told["failed"].items():
             print(f"FAILED {row.name}: {shape}: {why}")

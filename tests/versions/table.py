@@ -28,6 +28,7 @@ MAJORS: dict[str, tuple[str, ...]] = {
     "ibm-watsonx-ai": ("1",),
     "azure-ai-inference": ("1",),
     "xai-sdk": ("1",),
+    "google-cloud-aiplatform": ("1", "2"),
     "botocore": ("1",),
     "aiobotocore": ("2", "3"),
     "claude-agent-sdk": ("0",),

@@ -217,7 +217,8 @@ _VERTEX = Library(
         )
         for name in ("generate_content", "stream_generate_content")
     ),
-    "1.71.0",
+    # Messages of an older one have no count of thoughts, which are billed as output.
+    "1.94.0",
     quiet=False,
 )
 _GOOGLE_SOCKETS = (
