@@ -16,7 +16,7 @@ from tests.support.others import vendors_of_their_own
 from tests.support.vendor_aws import aws_rows
 from tests.support.vendor_azure import azure_row
 from tests.support.vendor_litellm import litellm_row
-from tests.support.vendor_vertex import vertex_row
+from tests.support.vendor_vertex import vertex_rows
 from tests.support.vendor_watsonx import watsonx_row
 from tests.support.vendor_xai import xai_row
 from tests.support.vendors_plain import known, replicate_row, voyage_row
@@ -209,7 +209,7 @@ _ROWS = (
     xai_row(Kit),
     litellm_row(Kit),
     *aws_rows(Kit),
-    vertex_row(Kit),
+    *vertex_rows(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

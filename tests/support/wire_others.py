@@ -54,6 +54,7 @@ def session(answer: Play) -> Any:
             response = requests.Response()
             response.status_code, response.url, response.request = reply.status, request.url, request
             response.headers.update(reply.headers)
+            response.encoding = requests.utils.get_encoding_from_headers(response.headers)
             response.raw = _Raw(iter([reply.body] if isinstance(reply.body, bytes) else reply.body))
             return response
 

@@ -29,7 +29,7 @@ _LOST_ANSWERS = frozenset(
 )
 _BROKEN = frozenset({"ClientOSError", "ClientConnectionResetError"})
 """What aiohttp raises of a connection that it had, and what is above it may say that there was none."""
-_READERS = frozenset({"botocore.parsers", "aiobotocore.parsers"})
+_READERS = frozenset({"botocore.parsers", "aiobotocore.parsers", "google.protobuf.json_format"})
 """Whatever these raise of an answer that they do not understand, the answer was there."""
 _LOST_STATUSES = frozenset({"DEADLINE_EXCEEDED", "CANCELLED"})
 """Of gRPC, which has one class of errors for all of them."""
