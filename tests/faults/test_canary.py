@@ -19,7 +19,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Everything that a process with the canary everywhere wrote, by name."""
     folder = tmp_path_factory.mktemp("canary")
     environment = {**os.environ, "OTEL_TOKENOMICS_ESTIMATE": "tokenizer", "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "tests.faults.canaries", str(folder)]
+    command = [sys.executable, "-m", "tests.faults.offline", str(folder)]
     ran = subprocess.run(command, capture_output=True, check=False, env=environment)
     assert ran.returncode == 0, ran.stderr.decode()
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
@@ -29,6 +29,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_no_exported_byte_holds_the_canary(exported: dict[str, bytes]) -> None:
     held = {name: text.count(MARK) for name, text in exported.items() if MARK in text}
     assert held == {}
+
+
+def test_nothing_asked_for_a_network(exported: dict[str, bytes]) -> None:
+    """Not to import the client libraries' instrumentation, not for a price or a tokenizer, not to settle."""
+    assert json.loads(exported["network.json"]) == []
 
 
 def test_there_was_something_to_leak(exported: dict[str, bytes]) -> None:
