@@ -20,7 +20,7 @@ from typing import Any
 from tests.support.libraries import KITS
 from tests.versions import record
 
-from otel_tokenomics.adapters.stainless import Route, Routes
+from otel_tokenomics.adapters.routes import Route, Routes
 from otel_tokenomics.wiring.libraries import LIBRARIES, Library
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "coverage.md"

@@ -11,7 +11,7 @@ import pytest
 
 from otel_tokenomics.adapters.anthropic import DIALECT
 from otel_tokenomics.adapters.anthropic_usage import read_usage
-from otel_tokenomics.adapters.stainless import Told
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.model.call import Facts, Reading
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {

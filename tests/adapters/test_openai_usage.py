@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.adapters.openai_dialect import DIALECT
 from otel_tokenomics.adapters.openai_usage import read_usage
 from otel_tokenomics.adapters.openai_work import unit_of_images
-from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {

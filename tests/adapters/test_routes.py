@@ -6,7 +6,7 @@ import pytest
 
 from otel_tokenomics.adapters.anthropic import _ROUTES as ANTHROPIC
 from otel_tokenomics.adapters.openai import _ROUTES as OPENAI
-from otel_tokenomics.adapters.stainless import Route, Routes
+from otel_tokenomics.adapters.routes import Route, Routes
 
 DEPLOYMENT = "/openai/deployments/our-gpt/"
 

@@ -10,9 +10,11 @@ import pytest
 from tests.support import replies
 
 from otel_tokenomics.adapters.anthropic import Anthropic
+from otel_tokenomics.adapters.dialect import without_vectors
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai import OpenAI
-from otel_tokenomics.adapters.stainless import StainlessMeter, _without_vectors, may_ask_for_usage
+from otel_tokenomics.adapters.stainless import StainlessMeter
+from otel_tokenomics.adapters.stainless_body import may_ask_for_usage
 from otel_tokenomics.flow.veil import quiet
 from otel_tokenomics.model.call import Responded
 
@@ -277,7 +279,7 @@ def test_what_was_sent_is_looked_at_only_if_it_is_in_memory(request_: Any, sent:
     ],
 )
 def test_vectors_are_not_parsed(body: dict[str, Any]) -> None:
-    read = _without_vectors(json.dumps(body).encode())
+    read = without_vectors(json.dumps(body).encode())
     assert read is not None
     assert (read["usage"], read["model"]) == ({"prompt_tokens": 8}, "m")
     assert not read.get("data")

@@ -14,7 +14,7 @@ from tests.support.libraries import KITS
 from tests.support.wire import Reply, Wire
 
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.http import cap_path, with_cap
+from otel_tokenomics.adapters.http_body import cap_path, with_cap
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.budgets.plan import Plan
 from otel_tokenomics.budgets.worst import Asked, Estimate, output_cap, walk

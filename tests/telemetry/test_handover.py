@@ -199,17 +199,17 @@ def test_without_a_span_of_its_own_a_record_names_the_one_around(monkeypatch: py
 
 def test_a_large_body_is_read_before_the_call_returns() -> None:
     from otel_tokenomics.adapters import stainless
+    from otel_tokenomics.adapters.dialect import object_of
 
     read: list[int] = []
     pipeline = Pipeline(BatchLogRecordProcessor, sampled=False)
     with pytest.MonkeyPatch.context() as patch, instrumented("openai", telemetry=pipeline.telemetry):
-        loads = stainless._object
 
         def counted(text: bytes) -> Any:
             read.append(len(text))
-            return loads(text)
+            return object_of(text)
 
-        patch.setattr(stainless, "_object", counted)
+        patch.setattr(stainless, "object_of", counted)
         pipeline.call()
         assert read == []
         pipeline.call(stainless._MOST_UNREAD)

@@ -13,16 +13,10 @@ from typing import Any
 from otel_tokenomics.adapters import anthropic_batch, anthropic_sessions
 from otel_tokenomics.adapters.anthropic_usage import read_usage
 from otel_tokenomics.adapters.batches import LinesMeter
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.stainless import (
-    Endpoint,
-    Endpoints,
-    Route,
-    Routes,
-    StainlessMeter,
-    Told,
-    facts_of,
-)
+from otel_tokenomics.adapters.routes import Endpoint, Endpoints, Route, Routes, facts_of
+from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.adapters.stainless_body import body_of
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from otel_tokenomics.adapters.batches import LinesMeter, WorkMeter
-from otel_tokenomics.adapters.stainless import Dialect, Route, Told
+from otel_tokenomics.adapters.dialect import Dialect, Told
+from otel_tokenomics.adapters.routes import Route
 from otel_tokenomics.flow.contracts import Part
 from otel_tokenomics.model.call import Facts
 

@@ -20,8 +20,8 @@ from functools import partial
 from typing import Any
 
 from otel_tokenomics.adapters.batches import LinesMeter, WorkMeter, instant
+from otel_tokenomics.adapters.routes import Route
 from otel_tokenomics.adapters.sse import UsageLines
-from otel_tokenomics.adapters.stainless import Route
 from otel_tokenomics.flow.contracts import Part
 from otel_tokenomics.flow.guard import attempt
 from otel_tokenomics.model.call import Facts, Reading

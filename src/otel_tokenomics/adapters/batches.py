@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.adapters.sse import USAGE, UsageLines
-from otel_tokenomics.adapters.stainless import StainlessMeter, Told
+from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.flow.contracts import Draft, Part
 from otel_tokenomics.flow.guard import attempt
 from otel_tokenomics.model.call import Facts, Reading, Responded

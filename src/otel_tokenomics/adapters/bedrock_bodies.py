@@ -12,7 +12,7 @@ from typing import Any
 
 from otel_tokenomics.adapters.bedrock_families import METRICS, counted, dicts
 from otel_tokenomics.adapters.bedrock_guardrails import with_guardrails
-from otel_tokenomics.adapters.shapes import read_converse
+from otel_tokenomics.adapters.bedrock_usage import read_converse
 from otel_tokenomics.model.call import Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from otel_tokenomics.adapters import anthropic_usage, openai_usage
-from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.shapes import read_converse
-from otel_tokenomics.adapters.stainless import usage_or_missing
+from otel_tokenomics.adapters.bedrock_usage import read_converse
+from otel_tokenomics.adapters.counts import Counts, usage_or_missing
 from otel_tokenomics.model.usage import INPUT_COMPONENTS, MISSING, OUTPUT_COMPONENTS, Usage, component_of
 
 METRICS = "amazon-bedrock-invocationMetrics"

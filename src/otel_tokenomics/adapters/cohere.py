@@ -10,9 +10,31 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters.http import HttpAdapter, ShapeDialect
-from otel_tokenomics.adapters.shapes import read_cohere
-from otel_tokenomics.adapters.stainless import Route, Routes
+from otel_tokenomics.adapters.counts import Counts, put, usage_or_missing
+from otel_tokenomics.adapters.dialect import ShapeDialect
+from otel_tokenomics.adapters.http import HttpAdapter
+from otel_tokenomics.adapters.routes import Route, Routes
+from otel_tokenomics.model.call import Reading
+from otel_tokenomics.model.text import clean
+from otel_tokenomics.model.usage import MISSING, Usage
+
+
+def read_cohere(body: Mapping[str, Any]) -> Reading:
+    """What a response of chat, embed or rerank says that it bills."""
+    holder = body.get("usage") or body.get("meta")
+    billed = holder.get("billed_units") if isinstance(holder, dict) else None
+    model, response_id = clean(body.get("model")), clean(body.get("id"))
+    if not isinstance(billed, dict):
+        return Reading(MISSING, response_id, model)
+    counts = Counts(billed)
+    buckets: dict[str, int] = {}
+    for bucket in ("input", "output"):
+        put(buckets, bucket, counts.get(billed, f"{bucket}_tokens"))
+    for unit in ("search_units", "classifications", "images"):
+        if quantity := counts.get(billed, unit):
+            buckets[unit] = quantity
+    usage = usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
+    return Reading(usage, response_id, model)
 
 
 def _part(event: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -12,16 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from otel_tokenomics.adapters import anthropic, openai_dialect
+from otel_tokenomics.adapters.dialect import Dialect
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.stainless import (
-    Dialect,
-    Endpoint,
-    Endpoints,
-    Route,
-    Routes,
-    StainlessMeter,
-    facts_of,
-)
+from otel_tokenomics.adapters.routes import Endpoint, Endpoints, Route, Routes, facts_of
+from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.adapters.stainless_body import body_of
 from otel_tokenomics.model.call import Facts
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from otel_tokenomics.model.usage import MISSING, Usage
+
 _MOST = 1 << 53
 """Beyond this no count of tokens is believed, and a double would no longer hold it."""
 
@@ -69,3 +71,20 @@ class Counts:
         negative = isinstance(value, (int, float)) and value < 0
         self.flags.add("negative" if negative else "not_a_count")
         return None
+
+
+def usage_or_missing(usage: Usage) -> Usage:
+    """The usage, unless nothing in it could be read."""
+    return usage if usage.buckets or usage.flags else MISSING
+
+
+def add(buckets: dict[str, int], more: Mapping[str, int]) -> None:
+    """Add quantities, bucket by bucket."""
+    for bucket, quantity in more.items():
+        buckets[bucket] = buckets.get(bucket, 0) + quantity
+
+
+def put(buckets: dict[str, int], bucket: str, quantity: int | None) -> None:
+    """Put a quantity into its bucket, if it is known."""
+    if quantity is not None:
+        buckets[bucket] = quantity

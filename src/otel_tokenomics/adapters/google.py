@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from otel_tokenomics.adapters import google_batch
+from otel_tokenomics.adapters.dialect import ShapeDialect
+from otel_tokenomics.adapters.google_usage import read_interaction
 from otel_tokenomics.adapters.google_work import (
     CACHES,
     UPSCALED,
@@ -21,9 +23,9 @@ from otel_tokenomics.adapters.google_work import (
     read_predictions,
 )
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter, ShapeDialect, body_of
-from otel_tokenomics.adapters.shapes import read_interaction
-from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, facts_of, port_of
+from otel_tokenomics.adapters.http import HttpAdapter, HttpMeter
+from otel_tokenomics.adapters.http_body import body_of
+from otel_tokenomics.adapters.routes import Endpoint, Route, Routes, facts_of, port_of
 from otel_tokenomics.flow.contracts import Meter
 from otel_tokenomics.model.call import Facts
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from otel_tokenomics.adapters.batches import LinesMeter, instant
 from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.shapes import read_google, unix_seconds
-from otel_tokenomics.adapters.stainless import Route
+from otel_tokenomics.adapters.google_usage import read_google, unix_seconds
+from otel_tokenomics.adapters.routes import Route
 from otel_tokenomics.flow.contracts import Part
 from otel_tokenomics.flow.guard import attempt
 from otel_tokenomics.model.call import Facts, Reading, Responded

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from otel_tokenomics.adapters.google_usage import read_google
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.shapes import read_google
 from otel_tokenomics.flow.socket import Begun, Done
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.http import ShapeDialect
-from otel_tokenomics.adapters.shapes import read_cached_content, read_google
-from otel_tokenomics.adapters.stainless import Told
+from otel_tokenomics.adapters.dialect import ShapeDialect, Told
+from otel_tokenomics.adapters.google_usage import read_cached_content, read_google
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage

@@ -8,43 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from otel_tokenomics.adapters.dialect import Dialect
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.http_body import body_of, cap_path, with_cap
 from otel_tokenomics.adapters.http_request import HttpRequest
+from otel_tokenomics.adapters.routes import Endpoint, Route, Routes, facts_of, port_of
 from otel_tokenomics.adapters.sse import USAGE, UsageLines
-from otel_tokenomics.adapters.stainless import (
-    Dialect,
-    Endpoint,
-    Route,
-    Routes,
-    StainlessMeter,
-    Told,
-    cap_of,
-    facts_of,
-    port_of,
-)
+from otel_tokenomics.adapters.stainless import StainlessMeter
 from otel_tokenomics.flow.contracts import Meter
-from otel_tokenomics.model.call import Facts, Reading, Responded
-from otel_tokenomics.model.usage import MISSING
+from otel_tokenomics.model.call import Facts, Responded
 
-_MOST_ASKED = 64 << 10
-_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
 _OF_THE_BODY = (b"content-length", b"transfer-encoding")
-_CAP_PATHS = {
-    ("google_genai", "generateContent"): ("generationConfig", "maxOutputTokens"),
-    ("google_genai", "streamGenerateContent"): ("generationConfig", "maxOutputTokens"),
-    ("google_genai", "interactions"): ("generation_config", "max_output_tokens"),
-    ("mistralai", "conversations"): ("completion_args", "max_tokens"),
-    ("mistralai", "conversations/*"): ("completion_args", "max_tokens"),
-    ("ollama", "api/chat"): ("options", "num_predict"),
-    ("ollama", "api/generate"): ("options", "num_predict"),
-    ("ibm_watsonx_ai", "text/generation"): ("parameters", "max_new_tokens"),
-    ("ibm_watsonx_ai", "text/generation_stream"): ("parameters", "max_new_tokens"),
-}
-"""Where an endpoint looks for the cap on its output; the others know `max_tokens`."""
 
 
 class HttpAdapter:
@@ -139,72 +117,3 @@ class HttpMeter(StainlessMeter):
     def skim(self, data: bytes) -> bool:
         """As ever, but not past a needle of its own."""
         return self._needle.search(data) is None and super().skim(data)
-
-
-class ShapeDialect:
-    """A dialect of bodies that a function reads whole: a stream's events are laid over one another."""
-
-    def __init__(
-        self,
-        read: Callable[[Mapping[str, Any]], Reading],
-        part: Callable[[Mapping[str, Any]], Mapping[str, Any] | None],
-        texts: Callable[[Mapping[str, Any]], Iterable[str]],
-        ended: Callable[[Mapping[str, Any]], bool],
-    ) -> None:
-        self._read = read
-        self._part = part
-        self.texts = texts
-        self.ended = ended
-
-    def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
-        """A whole response."""
-        told.usage = dict(body)
-        told.final = self._read(body).usage is not MISSING
-
-    def event(self, told: Told, event: Mapping[str, Any]) -> None:
-        """One event of a stream: what it says of usage and of itself is kept."""
-        told.heard = True
-        part = self._part(event)
-        if part is not None:
-            kept = told.usage or {}
-            told.usage = {**kept, **{key: value for key, value in part.items() if value is not None}}
-            told.final = self.ended(event) and self._read(told.usage).usage is not MISSING
-
-    def reading(self, told: Told, facts: Facts) -> Reading:
-        """What all that was told comes to."""
-        return Reading() if told.usage is None else self._read(told.usage)
-
-
-def cap_path(facts: Facts) -> tuple[str, ...]:
-    """The keys that lead to the output cap in the body of a request."""
-    if facts.flavor == "openai_http":
-        return (cap_of(facts),)
-    return _CAP_PATHS.get((facts.flavor, facts.route), ("max_tokens",))
-
-
-def with_cap(body: Mapping[str, Any], path: tuple[str, ...], tokens: int) -> dict[str, Any]:
-    """A copy of a body with a value at the end of a path; nothing of the body is changed."""
-    name, *inner = path
-    if not inner:
-        return {**body, name: tokens}
-    within = body.get(name)
-    return {**body, name: with_cap(within if isinstance(within, dict) else {}, tuple(inner), tokens)}
-
-
-def body_of(request: Any, whole: bool = False) -> Mapping[str, Any]:
-    """The JSON that is sent: of a long one its model, or the `whole`; nothing if it is not in memory."""
-    try:
-        given = getattr(request, "json_data", None)
-        content = request.content if given is None else None
-    except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own error for an unread request
-        return {}
-    if content is None:
-        return given or {}
-    if len(content) > _MOST_ASKED and not whole:
-        found = _MODEL.search(content, 0, 4096) or _MODEL.search(content, len(content) - 4096)
-        return {} if found is None else {"model": found[1].decode("utf-8", "replace")}
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 from otel_tokenomics.adapters import openai_dialect
 from otel_tokenomics.adapters.http import HttpAdapter
-from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
+from otel_tokenomics.adapters.routes import Endpoint, Route, Routes
 
 _ROUTER = "router.huggingface.co"
 

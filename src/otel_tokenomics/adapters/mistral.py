@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from otel_tokenomics.adapters import openai_dialect
 from otel_tokenomics.adapters.http import HttpAdapter
-from otel_tokenomics.adapters.stainless import Route, Routes
+from otel_tokenomics.adapters.routes import Route, Routes
 
 
 class Mistral(HttpAdapter):

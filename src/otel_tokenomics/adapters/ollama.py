@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.http import HttpAdapter, ShapeDialect
-from otel_tokenomics.adapters.stainless import Route, Routes, usage_or_missing
+from otel_tokenomics.adapters.counts import Counts, usage_or_missing
+from otel_tokenomics.adapters.dialect import ShapeDialect
+from otel_tokenomics.adapters.http import HttpAdapter
+from otel_tokenomics.adapters.routes import Route, Routes
 from otel_tokenomics.model.call import Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import Usage

@@ -13,16 +13,9 @@ from otel_tokenomics.adapters.batches import LinesMeter
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai_dialect import DIALECT
 from otel_tokenomics.adapters.openai_work import unit_of_images
-from otel_tokenomics.adapters.stainless import (
-    Endpoint,
-    Endpoints,
-    Route,
-    Routes,
-    StainlessMeter,
-    facts_of,
-    may_ask_for_usage,
-)
-from otel_tokenomics.adapters.stainless_body import body_of
+from otel_tokenomics.adapters.routes import Endpoint, Endpoints, Route, Routes, facts_of
+from otel_tokenomics.adapters.stainless import StainlessMeter
+from otel_tokenomics.adapters.stainless_body import body_of, may_ask_for_usage
 from otel_tokenomics.model.call import Facts
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.adapters.openai_usage import read_usage
 from otel_tokenomics.adapters.openai_work import count_tools, count_work
 from otel_tokenomics.adapters.reported import reported_femto
-from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage, of_model

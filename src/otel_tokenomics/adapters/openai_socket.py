@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.openai_dialect import DIALECT
 from otel_tokenomics.adapters.openai_usage import read_usage
-from otel_tokenomics.adapters.stainless import Told
 from otel_tokenomics.flow.socket import Begun, Done
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean

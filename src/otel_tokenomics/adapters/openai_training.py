@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from otel_tokenomics.adapters.batches import WorkMeter, instant
-from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.stainless import Route, usage_or_missing
+from otel_tokenomics.adapters.counts import Counts, usage_or_missing
+from otel_tokenomics.adapters.routes import Route
 from otel_tokenomics.flow.contracts import Part
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean

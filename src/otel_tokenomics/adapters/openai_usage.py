@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_tokenomics.adapters.counts import Counts
+from otel_tokenomics.adapters.counts import Counts, usage_or_missing
 from otel_tokenomics.adapters.openai_work import milliseconds
-from otel_tokenomics.adapters.stainless import usage_or_missing
 from otel_tokenomics.model.usage import MISSING, Usage
 
 

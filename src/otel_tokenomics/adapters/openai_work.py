@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from otel_tokenomics.adapters.stainless import Told
+from otel_tokenomics.adapters.dialect import Told
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.text import clean
 

@@ -12,13 +12,14 @@ from otel_tokenomics.adapters import anthropic, openai_dialect
 from otel_tokenomics.adapters.cohere import Cohere
 from otel_tokenomics.adapters.google import Google
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.http import HttpAdapter, body_of
+from otel_tokenomics.adapters.http import HttpAdapter
+from otel_tokenomics.adapters.http_body import body_of
 from otel_tokenomics.adapters.mistral import Mistral
 from otel_tokenomics.adapters.ollama import Ollama
 from otel_tokenomics.adapters.openai_work import unit_of_images
 from otel_tokenomics.adapters.replicate import Replicate
+from otel_tokenomics.adapters.routes import Endpoint, Route, Routes
 from otel_tokenomics.adapters.self_hosted import SelfHosted
-from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
 from otel_tokenomics.adapters.voyage import Voyage
 from otel_tokenomics.adapters.watsonx import Watsonx
 from otel_tokenomics.flow.contracts import Meter

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.http import HttpAdapter, ShapeDialect, body_of
+from otel_tokenomics.adapters.dialect import ShapeDialect
+from otel_tokenomics.adapters.http import HttpAdapter
+from otel_tokenomics.adapters.http_body import body_of
 from otel_tokenomics.adapters.openai_work import milliseconds
-from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes
+from otel_tokenomics.adapters.routes import Endpoint, Route, Routes
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage

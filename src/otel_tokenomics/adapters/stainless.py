@@ -6,18 +6,15 @@ for every call there is; their responses are httpx's, of either generation. Both
 
 from __future__ import annotations
 
-import json
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from otel_tokenomics.adapters.dialect import Dialect, Told, object_of, without_vectors
 from otel_tokenomics.adapters.sse import UsageFrames, UsageLines, events
-from otel_tokenomics.adapters.stainless_body import body_of, with_body, with_cap
+from otel_tokenomics.adapters.stainless_body import asking_for_usage, body_of, cap_of, with_cap
 from otel_tokenomics.flow.contracts import Draft
-from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
-from otel_tokenomics.model.text import clean
-from otel_tokenomics.model.usage import MISSING, Usage
+from otel_tokenomics.model.call import Facts, Reading, Responded
+from otel_tokenomics.model.usage import MISSING
 
 _MOST_BODY = 1 << 20
 _MOST_KEPT = 256 << 10
@@ -25,86 +22,6 @@ _MOST_UNREAD = 64 << 10
 _LARGE_EMBEDDINGS = 16 << 10
 _HEAD = 8
 """Pieces of a stream among which its first event is, which names the response and the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An endpoint that calls a model. `tail` is how its path ends; `*` stands for one segment."""
-
-    method: str
-    tail: str
-    operation: str
-    billing: Billing = "metered"
-
-
-class Routes:
-    """Finds the route of a request by how its path ends, whatever base path or deployment precedes it."""
-
-    def __init__(self, *routes: Route) -> None:
-        self._routes = [(tuple(route.tail.split("/")), route) for route in routes]
-        self._known: dict[tuple[str, str], Route | None] = {}
-
-    def find(self, method: str, url: str) -> Route | None:
-        """The route, or `None` for a request that calls no model."""
-        key = (method, url)
-        if key in self._known:
-            return self._known[key]
-        route = self._match(method.upper(), url.partition("?")[0].strip("/").split("/"))
-        if len(self._known) < 1024:
-            self._known[key] = route
-        return route
-
-    def _match(self, method: str, path: list[str]) -> Route | None:
-        for tail, route in self._routes:
-            here = path[-len(tail) :]
-            if route.method == method and len(here) == len(tail) and all(map(_fits, tail, here)):
-                return route
-        return None
-
-
-def _fits(pattern: str, segment: str) -> bool:
-    return pattern in ("*", segment)
-
-
-@dataclass(slots=True)
-class Told:
-    """What the bodies and events of one response have said so far. A dialect writes it.
-
-    `others` is the usage of other models that the response bills too; `uncounted` that it bills something of
-    which it does not say how much.
-    """
-
-    usage: dict[str, Any] | None = None
-    quantities: dict[str, int] = field(default_factory=dict)
-    others: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    uncounted: bool = False
-    response_id: str | None = None
-    model: str | None = None
-    service_tier: str | None = None
-    finish_reason: str | None = None
-    pending: bool = False
-    background: bool = False
-    final: bool = False
-    heard: bool = False
-
-
-class Dialect(Protocol):
-    """How one provider's bodies and events are read."""
-
-    def body(self, told: Told, body: Mapping[str, Any], facts: Facts) -> None:
-        """Take note of a whole response."""
-
-    def event(self, told: Told, event: Mapping[str, Any]) -> None:
-        """Take note of one event of a stream."""
-
-    def reading(self, told: Told, facts: Facts) -> Reading:
-        """What all that was told comes to."""
-
-    def texts(self, event: Mapping[str, Any]) -> Iterable[str]:
-        """The pieces of generated text in a body or an event."""
-
-    def ended(self, event: Mapping[str, Any]) -> bool:
-        """Whether this event is the last of its stream."""
 
 
 class StainlessMeter:
@@ -143,7 +60,7 @@ class StainlessMeter:
 
     def prepare(self) -> Any:
         """The options themselves, or a copy that asks for usage at the end of the stream."""
-        return _asking_for_usage(self._options) if self.veils else self._options
+        return asking_for_usage(self._options) if self.veils else self._options
 
     def request_body(self) -> Mapping[str, Any] | None:
         """The body of the request, if it is an object."""
@@ -224,7 +141,7 @@ class StainlessMeter:
         if self._whole is not None:
             yield from self._dialect.texts(self._whole)
         for payload in events(self._kept):
-            event = _object(payload)
+            event = object_of(payload)
             if event is not None:
                 yield from self._dialect.texts(event)
 
@@ -249,18 +166,18 @@ class StainlessMeter:
     def _came_to_end(self) -> bool:
         if self._lines is None or self._lines.done:
             return True
-        return any(self._dialect.ended(event) for event in map(_object, events(self._kept)) if event)
+        return any(self._dialect.ended(event) for event in map(object_of, events(self._kept)) if event)
 
     def _hear(self, payload: bytes) -> None:
-        event = _object(payload)
+        event = object_of(payload)
         if event is not None:
             self._dialect.event(self._told, event)
 
     def _read(self, content: bytes) -> None:
         if self._facts.operation == "embeddings" and len(content) > _LARGE_EMBEDDINGS:
-            body = _without_vectors(content)
+            body = without_vectors(content)
         else:
-            body = _object(content)
+            body = object_of(content)
         if body is not None:
             self._dialect.body(self._told, body, self._facts)
             self._whole = None if self._told.final else body
@@ -273,117 +190,3 @@ def _content(request: Any) -> bytes | None:
     except Exception:  # noqa: BLE001 - httpx and httpx2 each have their own error for an unread request
         return None
     return content if isinstance(content, bytes) else None
-
-
-def _object(text: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _without_vectors(content: bytes) -> dict[str, Any] | None:
-    """An embeddings body read from its two ends: parsing half a megabyte of numbers takes milliseconds."""
-    start, end = content.find(b'"data"'), content.rfind(b"]")
-    array = content.find(b"[", start)
-    if start < 0 or array < 0 or end < array:
-        return _object(content)
-    return _object(content[:array] + b"[]" + content[end + 1 :]) or _object(content)
-
-
-def _asking_for_usage(options: Any) -> Any:
-    """A copy of `options` whose body asks for usage. The caller's objects are not touched."""
-    body = options.json_data
-    asked = body.get("stream_options")
-    wanted = {**asked, "include_usage": True} if isinstance(asked, dict) else {"include_usage": True}
-    return with_body(options, {**body, "stream_options": wanted})
-
-
-def cap_of(facts: Facts) -> str:
-    """What an endpoint calls the cap on its output: OpenAI's newer models refuse the older name."""
-    if facts.route == "responses":
-        return "max_output_tokens"
-    openai = facts.provider in ("openai", "azure.ai.openai") and facts.route == "chat/completions"
-    return "max_completion_tokens" if openai else "max_tokens"
-
-
-def may_ask_for_usage(body: Any) -> bool:
-    """Whether a streamed request leaves open if it wants usage: an explicit answer is respected."""
-    if not isinstance(body, dict):
-        return False
-    options = body.get("stream_options")
-    if options is None or type(options).__name__ in ("NotGiven", "Omit"):
-        return "stream_options" not in body or options is not None
-    return isinstance(options, dict) and "include_usage" not in options
-
-
-class Endpoint(NamedTuple):
-    """Who a client talks to. `assumed`: the host is unknown, so that the provider is the client's flavour.
-
-    `asks`: its streams are known to give usage when asked. Host and port never come with a path or query.
-    """
-
-    provider: str
-    assumed: bool = False
-    asks: bool = False
-    host: str | None = None
-    port: int | None = None
-
-
-class Endpoints:
-    """The endpoint of each client, found once for each base URL that it has."""
-
-    def __init__(self, find: Callable[[Any, str | None], Endpoint]) -> None:
-        self._find = find
-        self._known: weakref.WeakKeyDictionary[Any, tuple[Any, Endpoint]] = weakref.WeakKeyDictionary()
-
-    def of(self, client: Any) -> Endpoint:
-        """The endpoint of a client, by its class and its base URL."""
-        # The attribute behind the property: openai's imports a module each time that it is asked.
-        url = getattr(client, "_base_url", None)
-        if url is None:
-            url = getattr(client, "base_url", None)
-        known = self._known.get(client)
-        if known is not None and known[0] is url:
-            return known[1]
-        host = getattr(url, "host", None)
-        host = host if isinstance(host, str) and host else None
-        found = self._find(client, host)._replace(host=host, port=port_of(url))
-        self._known[client] = (url, found)
-        return found
-
-
-_PORTS = {"https": 443, "http": 80}
-
-
-def port_of(url: Any) -> int | None:
-    """The port of a base URL; httpx leaves out the usual one of its scheme."""
-    port = getattr(url, "port", None)
-    if isinstance(port, int):
-        return port
-    scheme = getattr(url, "scheme", None)
-    return _PORTS.get(scheme) if isinstance(scheme, str) else None
-
-
-def facts_of(flavor: str, route: Route, endpoint: Endpoint, body: Any, stream: bool) -> Facts:
-    """What a request on a route to an endpoint says. Only plain strings of its body are looked at."""
-    asked = body if isinstance(body, dict) else {}
-    return Facts(
-        provider=endpoint.provider,
-        operation=route.operation,
-        flavor=flavor,
-        route=route.tail,
-        request_model=clean(asked.get("model")),
-        stream=stream,
-        billing=route.billing,
-        provider_assumed=endpoint.assumed,
-        service_tier=clean(asked.get("service_tier")),
-        server_address=endpoint.host,
-        server_port=endpoint.port,
-    )
-
-
-def usage_or_missing(usage: Usage) -> Usage:
-    """The usage, unless nothing in it could be read."""
-    return usage if usage.buckets or usage.flags else MISSING

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from otel_tokenomics.model.call import Facts
+
 OUTPUT_CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 def body_of(options: Any) -> Any:
     """The body as it will be sent; nothing of the caller's is changed."""
     body, extra = getattr(options, "json_data", None), getattr(options, "extra_json", None)
-    if not extra or not isinstance(extra, Mapping):
+    if extra is None or not isinstance(extra, Mapping) or not extra:
         return body
     if body is None:
         return dict(extra)
@@ -37,3 +39,29 @@ def with_cap(options: Any, usual: str, tokens: int) -> Any:
     duplicate = with_body(options, options.json_data)
     duplicate.extra_json = {**extra, name: tokens}
     return duplicate
+
+
+def asking_for_usage(options: Any) -> Any:
+    """A copy of `options` whose body asks for usage. The caller's objects are not touched."""
+    body = options.json_data
+    asked = body.get("stream_options")
+    wanted = {**asked, "include_usage": True} if isinstance(asked, dict) else {"include_usage": True}
+    return with_body(options, {**body, "stream_options": wanted})
+
+
+def cap_of(facts: Facts) -> str:
+    """What an endpoint calls the cap on its output: OpenAI's newer models refuse the older name."""
+    if facts.route == "responses":
+        return "max_output_tokens"
+    openai = facts.provider in ("openai", "azure.ai.openai") and facts.route == "chat/completions"
+    return "max_completion_tokens" if openai else "max_tokens"
+
+
+def may_ask_for_usage(body: Any) -> bool:
+    """Whether a streamed request leaves open if it wants usage: an explicit answer is respected."""
+    if not isinstance(body, dict):
+        return False
+    options = body.get("stream_options")
+    if options is None or type(options).__name__ in ("NotGiven", "Omit"):
+        return "stream_options" not in body or options is not None
+    return isinstance(options, dict) and "include_usage" not in options

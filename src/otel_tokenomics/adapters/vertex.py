@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from otel_tokenomics.adapters.google_usage import read_google
 from otel_tokenomics.adapters.hosts import Hosts
-from otel_tokenomics.adapters.shapes import read_google
-from otel_tokenomics.adapters.stainless import Endpoint, Route, facts_of
+from otel_tokenomics.adapters.routes import Endpoint, Route, facts_of
 from otel_tokenomics.flow.contracts import Draft
 from otel_tokenomics.model.call import Facts, Reading, Responded
 from otel_tokenomics.model.text import clean

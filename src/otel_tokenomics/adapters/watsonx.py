@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from otel_tokenomics.adapters import openai_dialect
-from otel_tokenomics.adapters.http import HttpAdapter, body_of
-from otel_tokenomics.adapters.stainless import Endpoint, Route, Routes, Told, facts_of
+from otel_tokenomics.adapters.dialect import Told
+from otel_tokenomics.adapters.http import HttpAdapter
+from otel_tokenomics.adapters.http_body import body_of
+from otel_tokenomics.adapters.routes import Endpoint, Route, Routes, facts_of
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.model.text import clean
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from otel_tokenomics.adapters import xai_messages as messages
 from otel_tokenomics.adapters.hosts import Hosts
+from otel_tokenomics.adapters.routes import Route
 from otel_tokenomics.adapters.rpc import Answer, Rpc, enum_names, plain
-from otel_tokenomics.adapters.stainless import Route
 from otel_tokenomics.flow.contracts import Draft
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
 from otel_tokenomics.model.text import clean

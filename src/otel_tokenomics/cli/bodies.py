@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from otel_tokenomics.adapters.anthropic import Anthropic
+from otel_tokenomics.adapters.bedrock_usage import read_converse
+from otel_tokenomics.adapters.cohere import read_cohere
+from otel_tokenomics.adapters.google_usage import read_cached_content, read_google, read_interaction
 from otel_tokenomics.adapters.openai import OpenAI
 from otel_tokenomics.adapters.reported import reported_femto
-from otel_tokenomics.adapters.shapes import (
-    read_cached_content,
-    read_cohere,
-    read_converse,
-    read_google,
-    read_interaction,
-)
 from otel_tokenomics.model.call import Billing, Facts, Reading, Responded
 from otel_tokenomics.pricing import vendors
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otel_tokenomics.adapters.shapes import read_cached_content, read_google, read_interaction
+from otel_tokenomics.adapters.google_usage import read_cached_content, read_google, read_interaction
 
 MAPS = {"groundingChunks": [{"maps": {"uri": "x"}}, {"maps": {"uri": "y"}}]}
 SEARCHES = {"webSearchQueries": ["a", "b"], "groundingChunks": [{"web": {"uri": "x"}}]}

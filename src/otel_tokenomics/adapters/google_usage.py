@@ -1,9 +1,7 @@
-"""Usage objects of vendors that no client library is covered for yet: Google, Bedrock's Converse, Cohere.
+"""Usage objects of Google: `generateContent`, the Interactions API, and what a cache that is kept costs.
 
-Google: https://ai.google.dev/api/generate-content#UsageMetadata, in the spelling of the wire and in that of
-its SDK. Prompt counts include what a cache served; output counts exclude thoughts. Converse:
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html, three disjoint counters.
-Cohere: https://docs.cohere.com/reference/chat, where `billed_units` is the bill and `tokens` is not.
+https://ai.google.dev/api/generate-content#UsageMetadata, in the spelling of the wire and in that of its SDK.
+Prompt counts include what a cache served; output counts exclude thoughts.
 """
 
 from __future__ import annotations
@@ -12,8 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from otel_tokenomics.adapters.counts import Counts
-from otel_tokenomics.adapters.stainless import usage_or_missing
+from otel_tokenomics.adapters.counts import Counts, add, usage_or_missing
 from otel_tokenomics.model.call import Reading
 from otel_tokenomics.model.text import clean
 from otel_tokenomics.model.usage import MISSING, Usage
@@ -65,12 +62,12 @@ def _google_usage(raw: Mapping[str, Any]) -> Usage:
     ).items():
         twin = part.replace("input", "cache_read")
         buckets[part] = counts.rest(quantity, held.get(twin))
-    _add(buckets, held)
-    _add(
+    add(buckets, held)
+    add(
         buckets,
         _by_modality(counts, "input", tools, "toolUsePromptTokensDetails", "tool_use_prompt_tokens_details"),
     )
-    _add(
+    add(
         buckets,
         _by_modality(counts, "output", output, *_OUTPUT_DETAILS),
     )
@@ -183,62 +180,3 @@ def unix_seconds(value: Any) -> int | None:
         return int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def read_converse(body: Mapping[str, Any]) -> Reading:
-    """What a Converse response says. It names no model: the request's id sets the price."""
-    raw = body.get("usage")
-    if not isinstance(raw, dict):
-        return Reading(MISSING)
-    counts = Counts(raw)
-    buckets: dict[str, int] = {}
-    for bucket, name in (("input", "inputTokens"), ("cache_read", "cacheReadInputTokens")):
-        _put(buckets, bucket, counts.get(raw, name))
-    written = counts.get(raw, "cacheWriteInputTokens")
-    if written is not None:
-        details = raw.get("cacheDetails")
-        split = _writes(counts, details if isinstance(details, list) else [])
-        _add(buckets, split)
-        rest = counts.rest(written, *split.values())
-        _put(buckets, "cache_write", rest if rest or not split else None)
-    _put(buckets, "output", counts.get(raw, "outputTokens"))
-    tier = body.get("serviceTier")
-    usage = usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
-    return Reading(usage, service_tier=clean(tier.get("type")) if isinstance(tier, dict) else None)
-
-
-def _writes(counts: Counts, details: list[Any]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for item in details:
-        if isinstance(item, dict) and (ttl := clean(item.get("ttl"))):
-            bucket = f"cache_write.{ttl}"
-            found[bucket] = found.get(bucket, 0) + (counts.get(item, "inputTokens") or 0)
-    return {bucket: quantity for bucket, quantity in found.items() if quantity}
-
-
-def read_cohere(body: Mapping[str, Any]) -> Reading:
-    """What a response of chat, embed or rerank says that it bills."""
-    holder = body.get("usage") or body.get("meta")
-    billed = holder.get("billed_units") if isinstance(holder, dict) else None
-    model, response_id = clean(body.get("model")), clean(body.get("id"))
-    if not isinstance(billed, dict):
-        return Reading(MISSING, response_id, model)
-    counts = Counts(billed)
-    buckets: dict[str, int] = {}
-    for bucket in ("input", "output"):
-        _put(buckets, bucket, counts.get(billed, f"{bucket}_tokens"))
-    for unit in ("search_units", "classifications", "images"):
-        if quantity := counts.get(billed, unit):
-            buckets[unit] = quantity
-    usage = usage_or_missing(Usage(buckets, flags=tuple(sorted(counts.flags))))
-    return Reading(usage, response_id, model)
-
-
-def _add(buckets: dict[str, int], more: Mapping[str, int]) -> None:
-    for bucket, quantity in more.items():
-        buckets[bucket] = buckets.get(bucket, 0) + quantity
-
-
-def _put(buckets: dict[str, int], bucket: str, quantity: int | None) -> None:
-    if quantity is not None:
-        buckets[bucket] = quantity
