@@ -92,7 +92,7 @@ A name may have that of its class before it, where another class has a method of
 
 GUARDS = {
     *("_see", "_broken", "_closed", "_altered", "_uncover", "see", "see_lines", "end", "drop"),
-    "hear_of",
+    *("hear_of", "attempt"),
     *("data", "failed", "closed", "fault", "__enter__", "__exit__", "_unmark"),
     *("_hear_answer", "_hear_refusal", "tell", "_Passing.__init__"),
 }
@@ -279,8 +279,10 @@ class Stage:
         assert bare[1] >= 1
         with instrumented(self.case.kit.distribution) as telemetry:
             assert same(self.run(Injector()), bare)
+            telemetry.clear()
             lister = Lister()
             assert same(self.run(lister), bare)
+            most = max(1, len(telemetry.records()))
             telemetry.clear()
             # What is alive now is no run's: their own collections pass over it.
             gc.freeze()
@@ -300,7 +302,7 @@ class Stage:
         if done is not None:
             done.update(places)
         assert not wrong, "\n".join(["the application noticed", *wrong])
-        assert records <= len(chosen), "a call was recorded twice"
+        assert records <= most * len(chosen), "a call was recorded twice"
         return lister.entries
 
 

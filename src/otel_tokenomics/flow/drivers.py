@@ -11,18 +11,16 @@ from typing import Any
 
 from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow.call import Call, Shield
-from otel_tokenomics.flow.guard import fault
+from otel_tokenomics.flow.guard import guarded
+
+_HOLDING = guarded("drive.hold", BudgetExceededError)
 
 
 def drive(original: Callable[..., Any], call: Call | Shield, cast_to: Any, args: Any, kwargs: Any) -> Any:
     """Run the original with what `call` wants sent, and let `call` see what comes of it."""
     if call.governed:
-        try:
+        with _HOLDING:
             call.hold()
-        except BudgetExceededError:
-            raise
-        except Exception as error:
-            fault("drive.hold", error)
     with call:
         return original(cast_to, call.request, *args, **kwargs)
 
@@ -36,12 +34,8 @@ async def adrive(
 ) -> Any:
     """`drive`, awaiting."""
     if call.governed:
-        try:
+        with _HOLDING:
             await aside(call, call.hold)
-        except BudgetExceededError:
-            raise
-        except Exception as error:
-            fault("drive.hold", error)
     with call:
         return await original(cast_to, call.request, *args, **kwargs)
 

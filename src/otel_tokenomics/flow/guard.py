@@ -61,12 +61,16 @@ def fault(place: str, error: BaseException) -> None:
 
 
 class guarded:
-    """Swallow, count and log an `Exception` raised in the block. `KeyboardInterrupt` and the like pass."""
+    """Swallow, count and log an `Exception` raised in the block. `KeyboardInterrupt` and the like pass.
 
-    __slots__ = ("_place",)
+    So do exceptions of the classes `passing`, which are no faults. It holds nothing of a block, and may be
+    entered again, and by several threads.
+    """
 
-    def __init__(self, place: str) -> None:
-        self._place = place
+    __slots__ = ("_passing", "_place")
+
+    def __init__(self, place: str, *passing: type[Exception]) -> None:
+        self._place, self._passing = place, passing
 
     def __enter__(self) -> None:
         return None
@@ -74,7 +78,7 @@ class guarded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, self._passing):
             return False
         fault(self._place, error)
         return True

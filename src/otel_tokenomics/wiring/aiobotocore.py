@@ -17,8 +17,8 @@ from otel_tokenomics.budgets.errors import BudgetExceededError
 from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.call import Call
 from otel_tokenomics.flow.drivers import adrive, aside
-from otel_tokenomics.flow.guard import fault
-from otel_tokenomics.wiring import botocore, http_aiohttp
+from otel_tokenomics.flow.guard import attempt
+from otel_tokenomics.wiring import botocore, http_aiohttp, stainless
 from otel_tokenomics.wiring.following import afollowed, drop, end, see
 
 
@@ -31,11 +31,8 @@ class Seam(botocore.Seam):
     def _request(self, original: Any) -> Any:
         @functools.wraps(original)
         async def amake_api_call(client: Any, operation_name: Any, api_params: Any) -> Any:
-            bound, call = original.__get__(client, type(client)), None
-            try:
-                call = self._call(client, operation_name, api_params)
-            except Exception as error:
-                fault("seam.request", error)
+            bound = original.__get__(client, type(client))
+            call = attempt("seam.request", self._call, None, client, operation_name, api_params)
             if call is None:
                 return await bound(operation_name, api_params)
             return await adrive(functools.partial(_asend, bound, call), call, operation_name, (), {})
@@ -46,14 +43,10 @@ class Seam(botocore.Seam):
         @functools.wraps(original)
         async def aneeds_retry(endpoint: Any, *args: Any, **kwargs: Any) -> Any:
             another = await original.__get__(endpoint, type(endpoint))(*args, **kwargs)
-            try:
+            with stainless.RETRYING:
                 call = botocore.retried(another)
                 if call is not None:
                     await aside(call, functools.partial(call.retried, botocore.lost(args, kwargs)))
-            except BudgetExceededError:
-                raise
-            except Exception as error:
-                fault("seam.retry", error)
             return another
 
         return aneeds_retry
@@ -76,11 +69,12 @@ def _cover(source: Any, answer: Any, call: Call) -> None:
     """Have every byte or event that `source` yields, and its end, told to `call`."""
     generator = getattr(source, "_event_generator", None)
     if generator is not None:
-        source._event_generator = afollowed(generator, call, functools.partial(botocore.hear_event, call))
         botocore.cover_close(source, call)
         # What is left of a timer may keep the call, in its context, until its time.
         weakref.finalize(source, drop, call).atexit = False
         tap.watch(call)
+        # Last, as there.
+        source._event_generator = afollowed(generator, call, functools.partial(botocore.hear_event, call))
         return
     # In older versions the body is a proxy of the response.
     raw = vars(source).get("_raw_stream") or source.__wrapped__

@@ -21,7 +21,7 @@ from otel_tokenomics.flow import tap
 from otel_tokenomics.flow.billing import possibly_billed
 from otel_tokenomics.flow.call import CURRENT, Call
 from otel_tokenomics.flow.drivers import drive
-from otel_tokenomics.flow.guard import fault, log
+from otel_tokenomics.flow.guard import attempt, fault, log
 from otel_tokenomics.wiring import stainless
 from otel_tokenomics.wiring.following import end, followed, see
 from otel_tokenomics.wiring.suppression import suppressed
@@ -55,11 +55,8 @@ class Seam(stainless.Seam):
     def _request(self, original: Any) -> Any:
         @functools.wraps(original)
         def make_api_call(client: Any, operation_name: Any, api_params: Any) -> Any:
-            bound, call = original.__get__(client, type(client)), None
-            try:
-                call = self._call(client, operation_name, api_params)
-            except Exception as error:
-                fault("seam.request", error)
+            bound = original.__get__(client, type(client))
+            call = attempt("seam.request", self._call, None, client, operation_name, api_params)
             if call is None:
                 return bound(operation_name, api_params)
             return drive(functools.partial(_send, bound, call), call, operation_name, (), {})
@@ -70,14 +67,10 @@ class Seam(stainless.Seam):
         @functools.wraps(original)
         def needs_retry(endpoint: Any, *args: Any, **kwargs: Any) -> Any:
             another = original.__get__(endpoint, type(endpoint))(*args, **kwargs)
-            try:
+            with stainless.RETRYING:
                 call = retried(another)
                 if call is not None:
                     call.retried(lost(args, kwargs))
-            except BudgetExceededError:
-                raise
-            except Exception as error:
-                fault("seam.retry", error)
             return another
 
         return needs_retry
@@ -142,14 +135,15 @@ def hear_of(call: Call, parsed: Any, cover: Cover | None = None) -> None:
 def _cover(source: Any, answer: Any, call: Call) -> None:
     """Have every byte or event that `source` yields, and its end, told to `call`."""
     generator = getattr(source, "_event_generator", None)
+    tap.watch(call)
     if generator is not None:
-        source._event_generator = followed(generator, call, functools.partial(hear_event, call))
         cover_close(source, call)
+        # Last, for what fails is done again: followed twice, everything would be told twice.
+        source._event_generator = followed(generator, call, functools.partial(hear_event, call))
     else:
         raw = source._raw_stream
         _cover_read(raw, call, getattr(source, "_content_length", None))
         cover_close(raw, call)
-    tap.watch(call)
 
 
 def hear_event(call: Call, event: Any) -> None:

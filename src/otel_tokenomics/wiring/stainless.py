@@ -21,13 +21,15 @@ from otel_tokenomics.flow.call import CURRENT, Call, Shield
 from otel_tokenomics.flow.contracts import Adapter
 from otel_tokenomics.flow.desk import Credential, Desk
 from otel_tokenomics.flow.drivers import adrive, aretry, drive
-from otel_tokenomics.flow.guard import fault, log
+from otel_tokenomics.flow.guard import attempt, fault, guarded, log
 from otel_tokenomics.flow.several import Several
 from otel_tokenomics.model.call import Facts
 from otel_tokenomics.wiring.suppression import suppressed
 
 MODULE = "_base_client"
 CLASSES = ("SyncAPIClient", "AsyncAPIClient")
+RETRYING = guarded("seam.retry", BudgetExceededError)
+"""Around what is told of another attempt: only a budget may refuse it."""
 
 
 class Seam:
@@ -108,11 +110,7 @@ class Seam:
 
             @functools.wraps(original)
             async def arequest(client: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
-                call = None
-                try:
-                    call = self._begin(client, options, kwargs)
-                except Exception as error:
-                    fault("seam.request", error)
+                call = attempt("seam.request", self._begin, None, client, options, kwargs)
                 if call is None:
                     return await original.__get__(client, type(client))(cast_to, options, *args, **kwargs)
                 return await adrive(original.__get__(client, type(client)), call, cast_to, args, kwargs)
@@ -121,11 +119,7 @@ class Seam:
 
         @functools.wraps(original)
         def request(client: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
-            call = None
-            try:
-                call = self._begin(client, options, kwargs)
-            except Exception as error:
-                fault("seam.request", error)
+            call = attempt("seam.request", self._begin, None, client, options, kwargs)
             if call is None:
                 return original.__get__(client, type(client))(cast_to, options, *args, **kwargs)
             return drive(original.__get__(client, type(client)), call, cast_to, args, kwargs)
@@ -149,17 +143,13 @@ class Seam:
         @functools.wraps(original)
         def retry(client: Any, *args: Any, **kwargs: Any) -> Any:
             bound = original.__get__(client, type(client))
-            try:
+            with RETRYING:
                 call = CURRENT.get()
                 if call is not None:
                     told = functools.partial(call.retried, possibly_billed(sys.exc_info()[1]))
                     if call.governed and inspect.iscoroutinefunction(original):
                         return aretry(call, told, functools.partial(bound, *args, **kwargs))
                     told()
-            except BudgetExceededError:
-                raise
-            except Exception as error:
-                fault("seam.retry", error)
             return bound(*args, **kwargs)
 
         return retry
