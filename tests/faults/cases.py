@@ -129,12 +129,14 @@ class Case:
         return Reply(REFUSAL, status, {**self.kit.refusing(status), **more})
 
 
-CASES = [
+ALL = [
     Case(library, asynchronous, stream)
     for library, kit in KITS.items()
     if installed(kit)
     for asynchronous, stream in kit.modes
 ]
+CASES = [case for case in ALL if not case.has("results")]
+"""Those whose calls are seen, and not their results alone."""
 FIRST = ("openai", "anthropic")
 """Where ours fails the same way for all libraries, these stand for them."""
 STANDING = [case for case in CASES if case.library in FIRST]
@@ -146,7 +148,7 @@ def first(cases: list[Case]) -> pytest.MarkDecorator:
 
 
 def having(*features: str, **how: Any) -> pytest.MarkDecorator:
-    """Parametrise a test with the cases whose library has these, such as `stream=True`."""
+    """Parametrise a test with the cases whose calls are seen and library has these, such as `stream=True`."""
     chosen = [
         case
         for case in CASES
@@ -156,6 +158,7 @@ def having(*features: str, **how: Any) -> pytest.MarkDecorator:
 
 
 all_cases = having()
+whatever_is_seen = pytest.mark.parametrize("case", ALL, ids=str)
 standing = pytest.mark.parametrize("case", STANDING, ids=str)
 
 
@@ -163,8 +166,8 @@ def every(test: Callable[..., Any]) -> Callable[..., Any]:
     """Parametrise a test with every case of the first libraries, and one of each other that takes turns."""
     turn = crc32(test.__name__.encode())
     chosen = list(STANDING)
-    for index, library in enumerate(sorted({case.library for case in CASES} - {*FIRST})):
-        own = [case for case in CASES if case.library == library]
+    for index, library in enumerate(sorted({case.library for case in ALL} - {*FIRST})):
+        own = [case for case in ALL if case.library == library]
         chosen.append(own[(turn + index) % len(own)])
     marked: Callable[..., Any] = pytest.mark.parametrize("case", chosen, ids=str)(test)
     return marked

@@ -25,12 +25,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.faults.cases import CASES, Case, dumped, told
+from tests.faults.cases import ALL, Case, dumped, told
 from tests.support.either import close, iterator_of, opened, step, value
 from tests.support.telemetry import Telemetry, instrumented
 
 EXAMPLES, STEPS = 5, 8
-each = pytest.mark.parametrize("case", [c for c in CASES if c.stream], ids=str)
+each = pytest.mark.parametrize("case", [c for c in ALL if c.stream], ids=str)
 there = precondition(lambda machine: machine.ours is not None)
 
 
@@ -154,8 +154,10 @@ class Streams(RuleBasedStateMachine):
             gc.collect()
             # What was dropped is closed by the event loop, when it gets to it.
             self._on_the_loop(_turns())
-        assert len(self.telemetry.records()) == self.calls
-        assert len(self.telemetry.spans()) == self.calls
+        recorded = len(self.telemetry.records())
+        # A call of which nothing but its result is seen is none where that was not read.
+        assert recorded == self.calls or (self.case.has("results") and recorded < self.calls)
+        assert len(self.telemetry.spans()) == recorded
 
     def teardown(self) -> None:
         """Every call has been settled, and its span ended."""

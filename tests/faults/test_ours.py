@@ -225,8 +225,9 @@ RUBBISH = [
 async def test_40_a_usage_that_is_none(case: Case, usage: Any) -> None:
     before = guard.faults()
     telemetry = await differential(case, case.reply(usage))
-    assert len(telemetry.records()) == 1
-    assert all(0 <= count < 2**53 for count in buckets_of(telemetry.record()).values())
+    records = telemetry.records()
+    assert len(records) == 1 or (case.has("results") and not records)
+    assert all(0 <= count < 2**53 for record in records for count in buckets_of(record).values())
     assert faults_since(before) == 0, f"rubbish is no fault: {guard.faults()}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from tests.faults.cases import (
+    ALL,
     CASES,
     Case,
     Transcript,
@@ -130,7 +131,7 @@ NEEDS = {"28_response_closed": "response", "28_closed_at_once": "eager", "31_nev
     ("case", "turn", "source"),
     [
         pytest.param(case, *ending, id=f"{name}-{case}")
-        for case in CASES
+        for case in ALL
         for name, ending in ENDINGS.items()
         if case.stream and (name not in NEEDS or case.has(NEEDS[name]))
     ],
@@ -141,13 +142,16 @@ async def test_26_to_36_however_a_stream_ends_it_is_settled_once(case: Case, tur
         return [await turn(stream)]
 
     telemetry = await differential(case, case.reply(), act=act)
+    if case.has("results") and source != "provider":
+        assert (telemetry.records(), telemetry.spans()) == ([], [])
+        return
     record = await collected(telemetry)
     assert record["tokenomics.usage.source"] == source
     assert record["gen_ai.usage.input_tokens"] > 0
     assert len(telemetry.spans()) == 1
 
 
-@streamed
+@pytest.mark.parametrize("case", [case for case in ALL if case.stream], ids=str)
 @pytest.mark.parametrize("after", range(7))
 async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int) -> None:
     for error in (
@@ -158,6 +162,8 @@ async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int)
     ):
         if after > len(case.pieces()):
             return
+        if case.has("tasked") and not isinstance(error, Exception):
+            continue
         telemetry = await differential(case, case.broken(after, error))
         if after == 0 and case.has("headless"):
             assert len(telemetry.records()) <= 1
@@ -166,8 +172,9 @@ async def test_43_a_reset_passes_and_the_part_is_settled(case: Case, after: int)
             # Who holds an exception holds the stream that it broke.
             error.__traceback__ = None
             gc.collect()
-        assert len(telemetry.records()) == 1
-        assert len(telemetry.spans()) == 1
+        heard = not case.has("results") or after == len(case.pieces())
+        assert len(telemetry.records()) == heard
+        assert len(telemetry.spans()) == heard
 
 
 @streamed

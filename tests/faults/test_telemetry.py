@@ -174,7 +174,8 @@ async def test_19_telemetry_fails_while_an_error_is_in_flight(
     harm(monkeypatch)
     await differential(case, Reply(b'{"error":{"message":"no"}}', 500))
     await differential(case, Reply(error=lambda request: case.error("ReadError", "reset", request=request)))
-    await differential(case, Reply(error=lambda request: KeyboardInterrupt()))
+    if not case.has("tasked"):
+        await differential(case, Reply(error=lambda request: KeyboardInterrupt()))
     if case.stream:
         await differential(case, case.broken(2, case.error("ReadError", "reset")))
     await differential(case, case.reply())

@@ -1,7 +1,8 @@
 """`make frameworks`: the scenes of the larger frameworks, in an environment that has all of them.
 
 The environment is kept in the user's cache folder as those of `make versions` are, and made anew when a
-requirement here or in pyproject.toml changes. It takes about 3 GB.
+requirement here or in pyproject.toml changes. It takes about 3 GB. A smaller one is for the Claude Agent SDK
+in the fault matrix, whose files are those of every other library; with arguments that is left out.
 
     make frameworks                     every scene
     make frameworks ARGS='-k strands'   what pytest selects
@@ -24,6 +25,16 @@ NAMES = (
 ALSO = ("strands-agents[openai]", "autogen-ext[openai]", "llama-index-llms-openai")
 TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "pyyaml", "jinja2")
 TESTS = ("tests/frameworks/test_heavier.py", "tests/frameworks/test_claude_agent.py")
+AGENT = "claude-agent-sdk"
+GROUND = ("openai", "cohere", "aiohttp", "anyio")
+"""What the fault matrix's own ground imports."""
+MATRIX = (
+    *(
+        f"tests/faults/test_{name}.py"
+        for name in ("calls", "streams", "ours", "telemetry", "machine", "injector")
+    ),
+    "tests/wiring/test_libraries.py",
+)
 
 
 def versions(names: Iterable[str]) -> None:
@@ -50,4 +61,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--versions"]:
         versions(sys.argv[2:])
     else:
-        sys.exit(play((*NAMES, *ALSO), NAMES, TESTS, sys.argv[1:]))
+        went = play((*NAMES, *ALSO), NAMES, TESTS, sys.argv[1:])
+        if not sys.argv[1:]:
+            went = went or play((AGENT, *GROUND), (AGENT,), MATRIX, ["-q", "-k", AGENT])
+        sys.exit(went)

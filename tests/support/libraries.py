@@ -15,6 +15,7 @@ from tests.support import replies
 from tests.support.others import vendors_of_their_own
 from tests.support.vendor_aws import aws_rows
 from tests.support.vendor_azure import azure_row
+from tests.support.vendor_claude import claude_row
 from tests.support.vendor_litellm import litellm_row
 from tests.support.vendor_vertex import vertex_rows
 from tests.support.vendor_watsonx import watsonx_row
@@ -37,12 +38,14 @@ class Kit:
     and an end of its own, and is no generator.
     `unread`: a stream of it may be left unread at its end, or at what is not understood, to the garbage
     collector. `iterator`: a stream of it holds the generator that it reads.
-    `asyncio_only`: it runs on no other event loop. `synchronous`, `asynchronous`, `plain`: it is tested
-    only so.
+    `asyncio_only`: it runs on no other event loop. `synchronous`, `asynchronous`, `plain`, `streamed`: it
+    is tested only so.
     `input_only`: nothing is generated. `zeros`: a count that is not told is zero.
     `headless`: nothing comes before the first message of a stream, so that without one there is no answer.
     `wraps`: it is seen above its transport, whose errors it makes into errors of its own.
     `elsewhere`: it is tested in an environment of its own, for it is large.
+    `results`: nothing is seen of a call but its result, which is a record when the application is given it.
+    `tasked`: it reads in a task of its own, out of which nothing comes but an `Exception`.
     A `library` of the name `library+transport` is a library over another HTTP library than is usual.
     """
 
@@ -100,7 +103,7 @@ class Kit:
             for asynchronous in (False, True)
             for stream in (False, True)
             if ("synchronous" if asynchronous else "asynchronous") not in self.features
-            if not (stream and "plain" in self.features)
+            if ("plain" if stream else "streamed") not in self.features
         ]
 
     def hasten(self, patch: Any) -> None:
@@ -210,6 +213,7 @@ _ROWS = (
     litellm_row(Kit),
     *aws_rows(Kit),
     *vertex_rows(Kit),
+    claude_row(Kit),
 )
 KITS: Mapping[str, Kit] = {row.library: row for row in _ROWS if row.library != "azure-openai"}
 """Every client library under test."""

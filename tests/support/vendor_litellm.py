@@ -27,7 +27,8 @@ def handler_on(http: Any) -> Any:
     handlers: Any = importlib.import_module("litellm.llms.custom_httpx.http_handler")
     # Its errors tell how long it waited: always as long.
     handlers.time = SimpleNamespace(time=lambda: 0.0)
-    http.headers.update(handlers.get_default_headers())
+    default = getattr(handlers, "get_default_headers", lambda: handlers.headers)
+    http.headers.update(default())
     asynchronous = type(http).__name__ == "AsyncClient"
     clients = iter([http])
 
@@ -51,9 +52,20 @@ def nobody() -> Any:
 
 
 def quiet(litellm: Any) -> None:
-    """No tokenizer is fetched, no advice printed, and no other thread holds a stream to log its chunks."""
+    """No tokenizer is fetched and no advice printed, and nothing of its own holds a stream.
+
+    Else another thread does, to log the chunks, and in older versions what is kept of the last call.
+    """
     litellm.disable_hf_tokenizer_download = litellm.suppress_debug_info = True
     litellm.disable_streaming_logging = True
+    litellm.error_logs = Forgetful()
+
+
+class Forgetful(dict[str, Any]):
+    """Keeps nothing."""
+
+    def __setitem__(self, name: str, kept: Any) -> None:
+        """It is not kept."""
 
 
 class Pulled:
@@ -61,13 +73,16 @@ class Pulled:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self.close = stream.close if hasattr(stream, "close") else stream.completion_stream.close
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         return next(self._stream)
+
+    def close(self) -> None:
+        """Its own end, which older versions have not."""
+        self._stream.close()
 
     def __enter__(self) -> Pulled:
         self._stream.__enter__()

@@ -1,4 +1,4 @@
-"""A wire that ends here and plays a script: below httpx and httpx2, requests, aiohttp, botocore, or gRPC.
+"""A wire that ends here and plays a script: below an HTTP library, botocore, gRPC, or an agent's SDK.
 
 A `Reply` is what the provider sends: its body is one piece or a list of parts. A part is a piece of bytes,
 an exception to raise there, or something to call there (awaited on an async wire), so that a test can
@@ -12,9 +12,10 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from tests.support import wire_aws, wire_grpc, wire_others
+from tests.support import wire_aws, wire_claude, wire_grpc, wire_others
 
 Part = bytes | BaseException | Callable[[], Any]
 JSON = {"content-type": "application/json"}
@@ -66,7 +67,9 @@ class Wire:
         return self.http.Client(transport=self.http.MockTransport(self._answer), **kwargs)
 
     def aclient(self, **kwargs: Any) -> Any:
-        """An asynchronous HTTP client, or a channel of gRPC, that ends here."""
+        """An asynchronous HTTP client, a channel of gRPC, or what makes transports, that ends here."""
+        if self.http.__name__ == "claude_agent_sdk":
+            return partial(wire_claude.transport, self._areply)
         if self.http.__name__ == "grpc.aio":
             return wire_grpc.AChannel(self._next, _abegun)
         if self.http.__name__ == "aiohttp":

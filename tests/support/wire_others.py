@@ -24,6 +24,9 @@ ERRORS = {
         "ReadTimeout": "SocketTimeoutError",
         "RemoteProtocolError": "ServerTimeoutError",
     },
+    "claude_agent_sdk": dict.fromkeys(
+        ("ConnectError", "ConnectTimeout", "ReadError", "ReadTimeout", "RemoteProtocolError"), "ProcessError"
+    ),
 }
 """What these libraries call httpx's errors; one of aiohttp's that google-genai repeats is left out."""
 Part = Any
@@ -37,7 +40,7 @@ def error(library: str, name: str, *told: Any, **options: Any) -> BaseException:
     if library.startswith("grpc"):
         return wire_grpc.error(library, name, *told)
     kind = getattr(importlib.import_module(library), ERRORS.get(library, {}).get(name, name))
-    if library == "aiohttp":
+    if library in ("aiohttp", "claude_agent_sdk"):
         options.pop("request", None)
     made: BaseException = kind(*told, **options)
     return made

@@ -61,5 +61,5 @@ def _agent() -> None:
 
 SHAPES: dict[str, list[tuple[str, Callable[[], None]]]] = {
     "botocore": [("invoke model", _invoked)],
-    "claude-agent-sdk": [("query", _agent)],
+    "claude-agent-sdk": [("a process", _agent)],
 }

@@ -32,8 +32,11 @@ MAJORS: dict[str, tuple[str, ...]] = {
     "botocore": ("1",),
     "aiobotocore": ("2", "3"),
     "claude-agent-sdk": ("0",),
+    "litellm": ("1",),
 }
 """The majors that there are, from that of the oldest on."""
+STEPS: dict[str, tuple[str, ...]] = {"litellm": ("1.80", "1.90", "1.100")}
+"""Where a library has stayed within a major for years: the newest before each of these, too."""
 EARLY = frozenset({"azure-ai-inference"})
 """Of these there are only versions before the first."""
 BESIDE: dict[str, tuple[str, ...]] = {
@@ -70,6 +73,9 @@ def _of(library: str) -> list[Row]:
     beside, majors = BESIDE.get(library, ()), MAJORS[library]
     oldest = f"=={LIBRARIES[library].oldest}"
     found = [Row(library, oldest, (library + oldest, *beside, *THEN.get(library, ())))]
+    for step in STEPS.get(library, ()):
+        asked = f">={LIBRARIES[library].oldest},<{step}"
+        found.append(Row(library, asked, (library + asked, *beside)))
     for major in majors:
         least = LIBRARIES[library].oldest if library in EARLY else major
         asked = f">={least}" if major == majors[-1] else f">={major},<{int(major) + 1}"

@@ -11,17 +11,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.frameworks.run import play
+from tests.frameworks.run import GROUND, MATRIX, play
 
 NAMES = ("google-cloud-aiplatform", "google-api-core", "grpcio")
-ALSO = ("openai", "cohere", "aiohttp", "anyio")
-"""What the tests' own ground imports."""
-MATRIX = ("calls", "streams", "ours", "telemetry", "machine", "injector")
-TESTS = (
-    "tests/vertexai",
-    *(f"tests/faults/test_{name}.py" for name in MATRIX),
-    "tests/wiring/test_libraries.py",
-)
+TESTS = ("tests/vertexai", *MATRIX)
 
 if __name__ == "__main__":
-    sys.exit(play((NAMES[0], *ALSO), NAMES, TESTS, ["-q", "-k", "aiplatform or vertexai", *sys.argv[1:]]))
+    sys.exit(play((NAMES[0], *GROUND), NAMES, TESTS, ["-q", "-k", "aiplatform or vertexai", *sys.argv[1:]]))
