@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import wait
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,11 +57,19 @@ def nobody() -> Any:
 def quiet(litellm: Any) -> None:
     """No tokenizer is fetched and no advice printed, and nothing of its own holds a stream.
 
-    Else another thread does, to log the chunks, and in older versions what is kept of the last call.
+    Else another thread may, to log it, and in older versions what is kept of the last call.
     """
     litellm.disable_hf_tokenizer_download = litellm.suppress_debug_info = True
-    litellm.disable_streaming_logging = True
     litellm.error_logs = Forgetful()
+    pool: Any = importlib.import_module("litellm.utils").executor
+    pool.submit = partial(_done, type(pool).submit, pool)
+
+
+def _done(submit: Any, *given: Any, **named: Any) -> Any:
+    """What is to be done on another thread, when it is done."""
+    work = submit(*given, **named)
+    wait([work], 10)
+    return work
 
 
 class Forgetful(dict[str, Any]):
@@ -78,7 +89,14 @@ class Pulled:
         return self
 
     def __next__(self) -> Any:
-        return next(self._stream)
+        try:
+            return next(self._stream)
+        except StopIteration:
+            for thread in threading.enumerate():
+                # In older versions it has one made to log the stream, which holds it.
+                if "success" in thread.name:
+                    thread.join(10)
+            raise
 
     def close(self) -> None:
         """Its own end, which older versions have not."""

@@ -74,7 +74,7 @@ def _of(library: str) -> list[Row]:
     oldest = f"=={LIBRARIES[library].oldest}"
     found = [Row(library, oldest, (library + oldest, *beside, *THEN.get(library, ())))]
     for step in STEPS.get(library, ()):
-        asked = f">={LIBRARIES[library].oldest},<{step}"
+        asked = f"<{step}"
         found.append(Row(library, asked, (library + asked, *beside)))
     for major in majors:
         least = LIBRARIES[library].oldest if library in EARLY else major
