@@ -7,8 +7,7 @@ import inspect
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import wait
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,16 +59,15 @@ def quiet(litellm: Any) -> None:
     Else another thread may, to log it, and in older versions what is kept of the last call.
     """
     litellm.disable_hf_tokenizer_download = litellm.suppress_debug_info = True
+    litellm.disable_streaming_logging = True
     litellm.error_logs = Forgetful()
-    pool: Any = importlib.import_module("litellm.utils").executor
-    pool.submit = partial(_done, type(pool).submit, pool)
+    importlib.import_module("litellm.utils").executor.submit = _done
 
 
-def _done(submit: Any, *given: Any, **named: Any) -> Any:
-    """What is to be done on another thread, when it is done."""
-    work = submit(*given, **named)
-    wait([work], 10)
-    return work
+def _done(work: Any, *given: Any, **named: Any) -> Any:
+    """What is to be done on another thread, when it is done and its thread is gone."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, *given, **named)
 
 
 class Forgetful(dict[str, Any]):
