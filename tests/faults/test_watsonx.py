@@ -1,4 +1,4 @@
-"""The `ibm-watsonx-ai` library beside chat, which is in the fault matrix: generation, embeddings, IAM.
+"""The `ibm-watsonx-ai` library beside chat, which is in the fault matrix: generation, rerank, gateway, IAM.
 
 The bodies are written after https://cloud.ibm.com/apidocs/watsonx-ai.
 """
@@ -9,14 +9,15 @@ import base64
 import importlib
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests._required import require
 from tests.support.either import items, value
-from tests.support.replies import dumps, sse
+from tests.support.replies import GPT, chat, chat_chunks, dumps, sse
 from tests.support.telemetry import buckets_of, instrumented
-from tests.support.vendor_watsonx import MODEL, URL, api_client
+from tests.support.vendor_watsonx import MODEL, URL, USAGE, api_client
 from tests.support.wire import JSON, SSE, Reply, Wire
 
 each_way = pytest.mark.parametrize("asynchronous", [False, True])
@@ -115,6 +116,102 @@ async def test_embeddings(asynchronous: bool) -> None:
         record = telemetry.record()
     assert buckets_of(record) == {"input": 7}
     assert record["gen_ai.operation.name"] == "embeddings"
+
+
+def test_rerank_counts_its_input() -> None:
+    body = {**HEAD, "results": [{"index": 0, "score": 0.75}], "input_token_count": 12}
+    wire = Wire(Reply(dumps(body), headers=JSON), library="httpx")
+    rerank: Any = importlib.import_module("ibm_watsonx_ai.foundation_models.rerank")
+    with instrumented() as telemetry:
+        client = api_client(wire.client())
+        model = rerank.Rerank(model_id=MODEL, api_client=client, project_id=client.default_project_id)
+        assert model.generate("When do I dig?", ["In spring."])["results"] == body["results"]
+        record = telemetry.record()
+    assert buckets_of(record) == {"input": 12}
+    assert record["gen_ai.operation.name"] == "rerank"
+    assert record["gen_ai.request.model"] == MODEL
+
+
+def test_a_transcription_is_a_record_without_counts_that_are_not_told(tmp_path: Path) -> None:
+    audio = tmp_path / "dig.wav"
+    audio.write_bytes(b"RIFF")
+    wire = Wire(Reply(dumps({"text": "Dig in spring."}), headers=JSON), library="httpx")
+    inference: Any = importlib.import_module(
+        "ibm_watsonx_ai.foundation_models.inference.audio_model_inference"
+    )
+    with instrumented() as telemetry:
+        model = inference.AudioModelInference(
+            model="openai/whisper-tiny", api_client=api_client(wire.client())
+        )
+        assert model.transcribe(audio) == {"text": "Dig in spring."}
+        record = telemetry.record()
+    assert record["gen_ai.operation.name"] == "transcription"
+    assert record["tokenomics.usage.source"] == "missing"
+    assert buckets_of(record) == {}, "unknown is not zero"
+    assert "gen_ai.usage.cost.amount" not in record
+
+
+CHAT = {"messages": [{"role": "user", "content": "When do I dig?"}]}
+COMPLETION = {
+    "id": "cmpl-1",
+    "object": "text_completion",
+    "created": 1,
+    "model": GPT,
+    "usage": USAGE,
+    "choices": [{"index": 0, "text": "Dig in spring.", "finish_reason": "stop", "logprobs": None}],
+}
+EMBEDDED = {
+    "object": "list",
+    "model": GPT,
+    "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}],
+}
+
+
+@each_way
+@pytest.mark.parametrize(
+    ("owner", "asked", "told", "operation", "buckets"),
+    [
+        ("chat.completions", CHAT, chat(USAGE), "chat", {"input": 100, "output": 20}),
+        ("completions", {"prompt": "Dig"}, COMPLETION, "text_completion", {"input": 100, "output": 20}),
+        ("embeddings", {"input": "Dig"}, EMBEDDED, "embeddings", {"input": 7}),
+    ],
+    ids=["chat", "completions", "embeddings"],
+)
+async def test_the_gateway(
+    asynchronous: bool, owner: str, asked: dict[str, Any], told: Any, operation: str, buckets: dict[str, int]
+) -> None:
+    with instrumented() as telemetry:
+        create = gateway_on(Wire(Reply(dumps(told), headers=JSON), library="httpx"), owner, asynchronous)
+        answer = await value(create(model=GPT, **asked))
+        record = telemetry.record()
+    assert answer["model"] == GPT
+    assert buckets_of(record) == buckets
+    assert record["gen_ai.operation.name"] == operation
+    assert record["gen_ai.provider.name"] == "ibm.watsonx.ai"
+
+
+@each_way
+async def test_a_stream_of_the_gateway(asynchronous: bool) -> None:
+    events = chat_chunks(usage=USAGE)
+    with instrumented() as telemetry:
+        wire = Wire(Reply(sse(events), headers=SSE), library="httpx")
+        create = gateway_on(wire, "chat.completions", asynchronous)
+        stream = await value(create(model=GPT, stream=True, **CHAT))
+        assert [event async for event in items(stream, asynchronous)] == events
+        record = telemetry.record()
+    assert buckets_of(record) == {"input": 100, "output": 20}
+    assert record["gen_ai.request.stream"] is True
+
+
+def gateway_on(wire: Wire, owner: str, asynchronous: bool) -> Any:
+    """A method of the model gateway, over a wire."""
+    made: Any = importlib.import_module("ibm_watsonx_ai.gateway").Gateway(
+        api_client=api_client(wire.aclient() if asynchronous else wire.client())
+    )
+    for name in owner.split("."):
+        made = getattr(made, name)
+    return made.acreate if asynchronous else made.create
 
 
 def test_what_counts_tokens_is_free() -> None:

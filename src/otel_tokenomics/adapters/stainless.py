@@ -20,6 +20,8 @@ _MOST_BODY = 1 << 20
 _MOST_KEPT = 256 << 10
 _MOST_UNREAD = 64 << 10
 _LARGE_EMBEDDINGS = 16 << 10
+_HEARD = frozenset({"transcription", "translation"})
+"""What is sent is sound, of which no text can be counted."""
 _HEAD = 8
 """Pieces of a stream among which its first event is, which names the response and the model."""
 
@@ -132,7 +134,7 @@ class StainlessMeter:
         told = self._told
         if self.complete or told.quantities or self._facts.billing == "free" or self._request is None:
             return None
-        if self._lines is None and self._whole is None:
+        if (self._lines is None and self._whole is None) or self._facts.operation in _HEARD:
             return None
         known = self._dialect.reading(told, self._facts).usage
         return Draft(known, _content(self._request), self._received(), self._came_to_end)
