@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import lru_cache
 from typing import Any
 
@@ -11,18 +10,6 @@ import aiobotocore.session  # type: ignore[import-untyped]
 from aiobotocore.config import AioConfig  # type: ignore[import-untyped]
 from tests.support import aws
 from tests.support.wire import Wire
-
-
-def _httpx() -> tuple[str, ...]:
-    """The httpx that it sends through, either of the two; an older version sends through neither."""
-    if importlib.util.find_spec("aiobotocore._httpx") is None:
-        return ()
-    found = importlib.import_module("aiobotocore._httpx").httpx
-    return () if found is None else (found.__name__,)
-
-
-LIBRARIES = ("aiohttp", *_httpx())
-"""The HTTP libraries that it sends through."""
 
 
 @lru_cache(maxsize=1)
