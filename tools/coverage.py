@@ -65,6 +65,8 @@ Of `ibm-watsonx-ai` forecasts, extraction and moderation are not recorded: no an
 
 `litellm` is read by the host that it calls, and on a host that is not known by the path: its own requests to
 Bedrock are not read. What it sends through another client library is recorded if that one is.
+In 1.79 and 1.89 it keeps the last stream of Claude that is not awaited until its next call or the end of the
+process, and the record is made then; in 1.99 and 1.110 it is made when the stream ends.
 
 `google-cloud-aiplatform` is read where its clients generate contents, which `vertexai.generative_models` lets
 them do, chats included. What goes through `predict` there, such as its embeddings and images, is not, and nor
