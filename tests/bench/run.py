@@ -36,7 +36,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
-from tests.bench import prices
+from tests.bench import alone, prices
 from tests.bench.startup import startup
 from tests.bench.workload import CHUNKS, LIBRARIES, Timed, calls
 
@@ -273,6 +273,8 @@ def show(report: dict[str, Any]) -> None:
             )
         shares = report[library]["shares_us_per_call"]
         print("share of each part, us/call: " + ", ".join(f"{part} {us:.0f}" for part, us in shares.items()))
+    told = ", ".join(f"{name} {us:.0f}" for name, us in report["alone_us_per_call"].items())
+    print(f"\nour part alone, in a loop of its own, us/call: {told}")
     start = report["startup"]
     print(
         f"\nstart-up, fresh processes: {start['bare_ms']:.0f} ms bare, +{start['added_ms']:.0f} ms and "
@@ -312,6 +314,10 @@ def main() -> None:
     asked = parser.parse_args()
     report = {
         **measure(asked.rounds),
+        "alone_us_per_call": {
+            "all": alone.taken(Variant()),
+            "unsampled, no metrics": alone.taken(Variant(sampled=False, metrics=False)),
+        },
         "startup": startup(),
         "ceilings": CEILINGS,
         "load": os.getloadavg()[0],

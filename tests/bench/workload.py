@@ -57,6 +57,14 @@ def calls(library: str) -> tuple[Timed, Timed]:
     )
 
 
+def answered(library: str) -> httpx2.Response:
+    """The response to a plain call, read."""
+    response = _answer(library)(httpx2.Request("POST", "https://api.example/", json={}))
+    response.request = httpx2.Request("POST", "https://api.example/", json={})
+    response.read()
+    return response
+
+
 def _answer(library: str) -> Callable[[httpx2.Request], httpx2.Response]:
     body = json.dumps(_openai_body() if library == "openai" else _anthropic_body()).encode()
     pieces = list(_openai_pieces() if library == "openai" else _anthropic_pieces())
