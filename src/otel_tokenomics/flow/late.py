@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from otel_tokenomics.flow.guard import guarded
@@ -43,6 +44,7 @@ class _Worker:
         self.thread: threading.Thread | None = None
         self.farewells: list[Job] = []
         self.put_off: deque[Job] = deque()
+        self.once: set[Job] = set()
         self.due: float | None = None
         self.catching_up = threading.RLock()
         self.by: int | None = None
@@ -128,6 +130,19 @@ def put_off(job: Job, briefly: bool = False) -> None:
     waiting = len(worker.put_off)
     if waiting >= MANY and waiting % MANY == 0:
         _wake(catch_up) if waiting < _MOST else catch_up()
+
+
+def put_off_once(job: Job) -> None:
+    """`put_off`, unless the same job waits already: it finds what is noted for it meanwhile."""
+    worker = _worker
+    if job not in worker.once:
+        worker.once.add(job)
+        put_off(partial(_once, worker, job))
+
+
+def _once(worker: _Worker, job: Job) -> None:
+    worker.once.discard(job)
+    job()
 
 
 def catch_up() -> None:

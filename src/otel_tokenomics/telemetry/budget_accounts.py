@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -130,6 +130,7 @@ class BudgetAccounts:
         gauges = names.METRIC_BUDGET_UTILIZATION
         self._rows = Rows(gauges, AccountRow.coarser, AccountRow.coarsest, overflow)
         self._expired = 0
+        self._noted: deque[tuple[Part, Decision, str, Watched | None]] = deque()
         self._seen: dict[Place, _Seen] = {}
         self._watched: Watched | None = None
 
@@ -143,13 +144,19 @@ class BudgetAccounts:
                 self._see(part)
             self._overflow.count()
 
-    def decide(self, part: Part, decision: Decision, reason: str, watched: Watched | None) -> None:
-        """Count one decision. Its account is told of if it is one of those that are `watched` now."""
+    def note(self, part: Part, decision: Decision, reason: str, watched: Watched | None) -> None:
+        """Have one decision counted by `decide`. Takes no lock."""
+        self._noted.append((part, decision, reason, watched))
+
+    def decide(self) -> None:
+        """Count the decisions noted. The account of one is told of if it is one of those `watched` now."""
         with self._lock:
-            self._decisions.add(DecisionRow(self.row(part), decision, reason), 1)
-            if watched is self._watched:
-                self._see(part)
-            self._overflow.count()
+            while self._noted:
+                part, decision, reason, watched = self._noted.popleft()
+                self._decisions.add(DecisionRow(self.row(part), decision, reason), 1)
+                if watched is self._watched:
+                    self._see(part)
+                self._overflow.count()
 
     def overshoot(self, row: BudgetRow, quantity: int) -> None:
         """Count what a call cost beyond what was held for it."""

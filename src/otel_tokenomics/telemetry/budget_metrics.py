@@ -43,7 +43,9 @@ class BudgetMetrics:
 
     def decided(self, part: Part, decision: str, reason: str) -> None:
         """A call was let through, or not."""
-        late.put_off(partial(BUDGETS.decide, part, decision, reason, self._watched))
+        BUDGETS.note(part, decision, reason, self._watched)
+        # One job for all that are noted until it is done.
+        late.put_off_once(BUDGETS.decide)
 
     def settled(self, part: Part, held: int, spent: int) -> None:
         """A call cost so much of what was held for it. What cost nothing was given back, and is no error."""
