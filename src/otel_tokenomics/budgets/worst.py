@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from otel_tokenomics.budgets.amounts import nano_of
 from otel_tokenomics.budgets.plan import Plan
+from otel_tokenomics.budgets.rates import Known, rates_of
 from otel_tokenomics.model.call import Facts, Reading
 from otel_tokenomics.model.money import Cost
 from otel_tokenomics.model.usage import Usage
@@ -80,8 +81,12 @@ class Way(NamedTuple):
     source: str
     made: str | None
 
-
-Rates = tuple[object, ...]
+    def buckets(self, n_in: int, out: int, tools: Mapping[str, int]) -> dict[str, int]:
+        """So much input and output, and uses of tools, as they would be counted."""
+        buckets = {self.source: n_in, **tools}
+        if self.made is not None:
+            buckets[self.made] = out
+        return buckets
 
 
 @dataclass(slots=True)
@@ -103,7 +108,7 @@ class Estimate:
         self._plan = plan
         self._price = price
         self._most_output = most_output
-        self._dearest: dict[tuple[object, ...], tuple[Rates, Way]] = {}
+        self._dearest: dict[tuple[object, ...], tuple[Known, Way]] = {}
 
     def need(self, asked: Asked, cap: int | None = None, count: Count | None = None) -> Need:
         """The worst case of one attempt.
@@ -160,13 +165,13 @@ class Estimate:
         known = self._dearest.get(key)
         if known is not None:
             # At the same rates it is dearest again, for each way has the same quantities.
-            cost = self._priced(asked, known[1], n_in, out, tools)
-            if cost.amount_femto is not None and _rates(cost) == known[0]:
-                return nano_of(cost.amount_femto), None
+            amount = self._again(asked, *known, n_in, out, tools)
+            if amount is not None:
+                return nano_of(amount), None
         worst: int | None = None
         why: str | None = None
         for way in _ways(facts.service_tier, *writes, made):
-            cost = self._priced(asked, way, n_in, out, tools)
+            cost = self._priced(asked, way, way.buckets(n_in, out, tools))
             if cost.amount_femto is None or cost.status != "complete":
                 why = why or (cost.unpriced_reason or "unknown_model")
             elif cost.currency != "USD":
@@ -176,17 +181,28 @@ class Estimate:
                 self._remember(key, cost, way)
         return worst, None if worst is not None else why
 
-    def _priced(self, asked: Asked, way: Way, n_in: int, out: int, tools: Mapping[str, int]) -> Cost:
-        buckets = {way.source: n_in, **tools}
-        if way.made is not None:
-            buckets[way.made] = out
+    def _again(
+        self, asked: Asked, known: Known, way: Way, n_in: int, out: int, tools: Mapping[str, int]
+    ) -> int | None:
+        """Femto-USD in the way that was dearest before, unless its rates have changed."""
+        buckets = way.buckets(n_in, out, tools)
+        amount = known.amount(buckets, n_in, asked.at_ns)
+        if amount is not None:
+            return amount
+        cost = self._priced(asked, way, buckets)
+        if cost.amount_femto is None or rates_of(cost) != known.of:
+            return None
+        known.hold(cost, buckets, n_in, asked.at_ns)
+        return cost.amount_femto
+
+    def _priced(self, asked: Asked, way: Way, buckets: Mapping[str, int]) -> Cost:
         reading = Reading(Usage(buckets), response_model=asked.facts.request_model, service_tier=way.tier)
         return self._price(asked.facts, reading, asked.at_ns)
 
     def _remember(self, key: tuple[object, ...], cost: Cost, way: Way) -> None:
         if len(self._dearest) >= _MOST_REMEMBERED:
             self._dearest.clear()
-        self._dearest[key] = _rates(cost), way
+        self._dearest[key] = Known(cost), way
 
     def _tools(self, body: Mapping[str, Any]) -> dict[str, int]:
         """Uses of tools that run at the provider and are billed by use."""
@@ -199,12 +215,6 @@ class Estimate:
                 most = tool.get("max_uses", body.get("max_tool_calls"))
                 uses[f"tool.{kind}"] = most if isinstance(most, int) else self._plan.tool_calls
         return uses
-
-
-def _rates(cost: Cost) -> Rates:
-    """What the amount of a cost depends on but for its quantities."""
-    lines = [(line.bucket, line.rate_femto, line.per) for line in cost.lines]
-    return (cost.status, cost.currency, cost.price_id, cost.effective_date, cost.tier, *lines)
 
 
 def choices(body: Mapping[str, Any]) -> int:
