@@ -150,9 +150,9 @@ class Estimate:
     def _output(self, asked: Asked, cap: int | None) -> tuple[int, bool]:
         if asked.facts.operation not in GENERATING:
             return 0, True
-        body = asked.body or {}
-        given = output_cap(body) if cap is None else cap
-        times = choices(body)
+        parts = _parts(asked.body or {})
+        given = _cap_in(parts) if cap is None else cap
+        times = _choices_in(parts)
         if given is not None:
             return given * times, True
         return (self._most_output(asked.facts) or self._plan.output_tokens) * times, False
@@ -219,8 +219,12 @@ class Estimate:
 
 def choices(body: Mapping[str, Any]) -> int:
     """How many answers a request asks for: its output cap holds for each."""
+    return _choices_in(_parts(body))
+
+
+def _choices_in(parts: list[Mapping[str, Any]]) -> int:
     most = 1
-    for part in _parts(body):
+    for part in parts:
         if not _CHOICES.isdisjoint(part):
             most = max([most, *[n for key in _CHOICES if isinstance(n := part.get(key), int)]])
     return most
@@ -235,7 +239,11 @@ def least_cap(body: Mapping[str, Any]) -> int:
 
 def output_cap(body: Mapping[str, Any]) -> int | None:
     """The output cap that a request names, by any of its names."""
-    for part in _parts(body):
+    return _cap_in(_parts(body))
+
+
+def _cap_in(parts: list[Mapping[str, Any]]) -> int | None:
+    for part in parts:
         for key in _CAPS:
             value = part.get(key)
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -297,7 +305,9 @@ def _walk(node: Any, seen: _Seen) -> None:
 
 def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
     seen.parts += 1
-    kind = node.get("type") or _media_type(node)
+    kind = node.get("type")
+    if not kind and not _FILES.isdisjoint(node):
+        kind = _media_type(node)
     if isinstance(kind, str) and "image" in kind:
         seen.images += 1
         return
@@ -308,16 +318,18 @@ def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
         if key == "cache_control" and isinstance(value, dict):
             seen.writes = True
             seen.long_writes = seen.long_writes or value.get("ttl") == "1h"
-        if counts_only and type(value) is str and value.isascii():
-            seen.size += len(value)  # Nearly all there is, without a call for each.
+        # Nearly all there is, without a call for each.
+        kind = type(value)
+        if counts_only and kind is str and value.isascii():
+            seen.size += len(value)
+        elif kind is int or kind is float or kind is bool:
+            seen.size += _PER_NUMBER
         else:
             _walk(value, seen)
 
 
 def _media_type(node: dict[Any, Any]) -> Any:
     """What kind of file a part of Google's contents holds or names: its size says little of its tokens."""
-    if _FILES.isdisjoint(node):
-        return None
     found: dict[Any, Any] = next((node[key] for key in _FILES if isinstance(node.get(key), dict)), {})
     return found.get("mimeType") or found.get("mime_type")
 
