@@ -15,6 +15,7 @@ from typing import Any
 from otel_tokenomics.adapters.google_usage import read_google
 from otel_tokenomics.adapters.hosts import Hosts
 from otel_tokenomics.adapters.routes import Endpoint, Route, facts_of
+from otel_tokenomics.adapters.vertex_messages import object_of, plain
 from otel_tokenomics.flow.contracts import Draft
 from otel_tokenomics.model.call import Facts, Reading, Responded
 from otel_tokenomics.model.text import clean
@@ -133,9 +134,7 @@ class VertexMeter:
             self._used = told
         for candidate in told.candidates:
             if candidate.HasField("grounding_metadata"):
-                self._grounds.append(
-                    {"grounding_metadata": _plain(candidate.grounding_metadata, camel=False)}
-                )
+                self._grounds.append({"grounding_metadata": plain(candidate.grounding_metadata, camel=False)})
             for part in candidate.content.parts:
                 if part.text and self._size < _MOST_KEPT:
                     self._kept.append(part.text)
@@ -158,7 +157,7 @@ class VertexMeter:
             # A count of zero is not in a message; in the last it is what is not there.
             body["usage_metadata"] = {
                 **(dict.fromkeys(_COUNTS, 0) if ended else {}),
-                **_plain(self._used.usage_metadata, camel=False),
+                **plain(self._used.usage_metadata, camel=False),
             }
         reading = read_google(body)
         reading.response_id = clean(body["response_id"])
@@ -177,32 +176,6 @@ class VertexMeter:
             self._kept,
             lambda: self._last is not None and _ended(self._last),
         )
-
-
-def object_of(message: Any) -> dict[str, Any]:
-    """What is set in a message of proto-plus's, under the names that its JSON has."""
-    told: dict[str, Any] = _plain(type(message).pb(message), camel=True)
-    return told
-
-
-def _plain(held: Any, camel: bool) -> Any:
-    """A message of protobuf's as an object; what is no text, number or message is left out."""
-    if hasattr(held, "ListFields"):
-        fields = held.ListFields()
-        return {
-            field.json_name if camel else field.name: _value(field, value, camel) for field, value in fields
-        }
-    if isinstance(held, Mapping):
-        return {str(key): _plain(value, camel) for key, value in held.items()}
-    if isinstance(held, str | int | float):
-        return held
-    return None if isinstance(held, bytes) else [_plain(value, camel) for value in held]
-
-
-def _value(field: Any, value: Any, camel: bool) -> Any:
-    """The value of a field; one of an enumeration by its name, which tells a modality or a tier."""
-    known = {} if field.enum_type is None else field.enum_type.values_by_number
-    return known[value].name if isinstance(value, int) and value in known else _plain(value, camel)
 
 
 def _with_cap(body: dict[str, Any], tokens: int) -> dict[str, Any]:
