@@ -58,7 +58,8 @@ if ending == "exit":
 if ending == "error":
     raise LookupError("the application's own")
 if ending == "sigint":
-    os.kill(os.getpid(), signal.SIGINT)
+    # In this thread: one sent to the process may arrive when this one has nothing left to do.
+    signal.raise_signal(signal.SIGINT)
 """,
         ending,
     )

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-_OFTEN = 500
+_OFTEN = 2_000
 _tests = count(1)
 
 
