@@ -307,7 +307,7 @@ class Stage:
         return lister.entries
 
 
-@pytest.mark.parametrize(("case", "name"), _scenarios())
+@pytest.mark.parametrize(("case", "name"), list(_scenarios()))
 def test_every_entry_into_our_code_may_fail(case: Case, name: str) -> None:
     with asyncio.Runner() as runner:
         assert Stage(case, SCENARIOS[name], runner).injected() > 30

@@ -58,6 +58,8 @@ if ending == "exit":
 if ending == "error":
     raise LookupError("the application's own")
 if ending == "sigint":
+    # A job in the background is started with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # In this thread: one sent to the process may arrive when this one has nothing left to do.
     signal.raise_signal(signal.SIGINT)
 """,
