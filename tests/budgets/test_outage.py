@@ -13,7 +13,7 @@ from tests.budgets._lines import line
 from otel_tokenomics.budgets.keeper import Keeper
 from otel_tokenomics.budgets.lease import Leased
 from otel_tokenomics.budgets.names import names
-from otel_tokenomics.budgets.plan import BudgetConfigError, plan_of
+from otel_tokenomics.budgets.plan import BudgetConfigError, Plan, plan_of
 from otel_tokenomics.budgets.protocol import Answer, Balance, Line, Settled, Store, StoreDownError
 from otel_tokenomics.budgets.stores.memory import MemoryStore
 from otel_tokenomics.budgets.ticket import Silence
@@ -149,3 +149,20 @@ def test_threads_that_name_holds_at_the_same_moment_get_names() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert len({name for each in named for name in each}) == 80_000
+
+
+@pytest.mark.parametrize(("kind", "told"), [(MemoryStore, []), (Flaky, ["reserve", "read", "settle"])])
+def test_how_long_a_store_took_is_told_where_somebody_waits_for_it(
+    kind: type[MemoryStore], told: list[str]
+) -> None:
+    class Heard(Silence):
+        steps: list[str] = []
+
+        def stored(self, step: str, seconds: float, answered: bool) -> None:
+            self.steps.append(step)
+
+    keeper = Keeper(kind(), Plan(), Heard())
+    keeper.reserve("h", [line(1)], LONG)
+    keeper.standing([line(1)])
+    keeper.settle("h", [1])
+    assert Heard.steps == told

@@ -94,7 +94,7 @@ class Keeper:
         """
         if self._down():
             raise StoreDownError("the store of budgets did not answer a moment ago")
-        answer = self._timed("read", self.store.look, lines)
+        answer = self._timed("read", self.store.look, lines) if self.store.blocks else self.store.look(lines)
         if answer.expired:
             self.listener.expired(answer.expired)
         return answer.balances
