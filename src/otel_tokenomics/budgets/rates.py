@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from otel_tokenomics.model.money import Cost
 
 MINUTE = 60_000_000_000
-"""Nanoseconds for which rates hold: where price lists say a time at all, it is a whole minute."""
+"""Nanoseconds after which rates are looked for anew. Daily windows begin at whole minutes; a price list that
+begins within one is late by its rest here, in what is held and not in what is settled."""
 
 Rates = tuple[object, ...]
 

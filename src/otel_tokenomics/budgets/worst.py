@@ -319,10 +319,10 @@ def _walk_dict(node: dict[Any, Any], seen: _Seen) -> None:
             seen.writes = True
             seen.long_writes = seen.long_writes or value.get("ttl") == "1h"
         # Nearly all there is, without a call for each.
-        kind = type(value)
-        if counts_only and kind is str and value.isascii():
+        of = type(value)
+        if counts_only and of is str and value.isascii():
             seen.size += len(value)
-        elif kind is int or kind is float or kind is bool:
+        elif of is int or of is float or of is bool:
             seen.size += _PER_NUMBER
         else:
             _walk(value, seen)
