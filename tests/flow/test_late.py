@@ -155,6 +155,25 @@ def test_what_a_job_puts_off_is_done_before_the_job_after_it() -> None:
     assert done == ["inner", "outer", "next"]
 
 
+def test_what_waits_already_is_not_put_off_again() -> None:
+    noted, done = [1, 2], []
+
+    def job() -> None:
+        done.append(list(noted))
+        noted.clear()
+
+    release = held()
+    late.put_off_once(job)
+    late.put_off_once(job)
+    noted.append(3)
+    late.catch_up()
+    assert done == [[1, 2, 3]], "it finds what was noted meanwhile"
+    late.put_off_once(job)
+    late.catch_up()
+    assert done == [[1, 2, 3], []], "and is put off again once it was done"
+    release()
+
+
 def test_many_that_wait_are_done_without_being_asked_for() -> None:
     done = threading.Event()
     for _ in range(late.MANY - 1):
