@@ -207,3 +207,36 @@ async def test_an_answer_without_usage_is_counted_here(server: Provider) -> None
     record = (await differential(server, False, sample, xai.completion(usage=None))).record()
     assert record["tokenomics.usage.source"] == "tokenizer"
     assert buckets_of(record)["output"] > 0
+
+
+@each_way
+async def test_a_context_that_is_compacted_is_a_call(server: Provider, asynchronous: bool) -> None:
+    async def compact(client: Any) -> Any:
+        return (await value(asked(client).compact())).proto
+
+    answer = xai.messages("chat_pb2").CompactContextResponse(id="c1", usage=xai.usage())
+    record = (await differential(server, asynchronous, compact, answer)).record()
+    assert record["gen_ai.operation.name"] == "chat"
+    assert record["gen_ai.response.id"] == "c1"
+    assert record["gen_ai.request.model"] == MODEL
+    assert buckets_of(record) == BUCKETS
+
+
+@each_way
+async def test_a_video_that_goes_on_is_billed_once_when_it_is_done(
+    server: Provider, asynchronous: bool
+) -> None:
+    async def extend(client: Any) -> Any:
+        about = {"model": "grok-imagine-video", "video_url": "https://example.com/1.mp4", "interval": SOON}
+        return (await value(client.video.extend("and on", **about))).url
+
+    pb2 = xai.messages("video_pb2")
+    made = pb2.GeneratedVideo(url="https://example.com/2.mp4", duration=4, respect_moderation=True)
+    used = xai.messages("usage_pb2").SamplingUsage(cost_in_usd_ticks=2_000_000_000)
+    done = xai.video("DONE", video=made, usage=used)
+    work = f"e-{asynchronous}"
+    script = xai.started(work), xai.video("PENDING"), done
+    record = (await differential(server, asynchronous, extend, *script)).record()
+    assert record["gen_ai.response.id"] == work
+    assert buckets_of(record) == {"video.ms": 4000}
+    assert record["gen_ai.usage.cost.amount"] == 0.2
